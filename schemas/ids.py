@@ -1,0 +1,50 @@
+"""Identifiers. All opaque text but `Batch`, `Token` and `Version`, which are int64."""
+
+import hashlib
+from typing import Final, NewType
+
+DealId = NewType("DealId", str)  # "source:key" of the source that opened the deal
+PayeeId = NewType("PayeeId", str)  # opaque: names live in `people` only
+AccountId = NewType("AccountId", str)  # one payee's plan year: "<payee_id>.<plan_year>"
+PlanId = NewType("PlanId", str)
+PeriodId = NewType("PeriodId", str)  # also the interval: a period of the company's calendar
+PlanYearId = NewType("PlanYearId", str)
+ComponentId = NewType("ComponentId", str)
+BoardId = NewType("BoardId", str)
+CreditId = NewType("CreditId", str)
+EntryId = NewType("EntryId", str)
+AlertId = NewType("AlertId", str)
+Batch = NewType("Batch", int)
+Token = NewType("Token", int)
+Version = NewType("Version", int)
+
+_ID_HEX_DIGITS: Final = 32
+
+
+def digest(*parts: str | int) -> str:
+    """128 bits of SHA-256 over the parts, unambiguous about where each part ends."""
+    hasher = hashlib.sha256()
+    for part in parts:
+        text = str(part).encode()
+        hasher.update(b"%d:" % len(text))
+        hasher.update(text)
+    return hasher.hexdigest()[:_ID_HEX_DIGITS]
+
+
+def account_id(payee_id: PayeeId, plan_year: PlanYearId) -> AccountId:
+    """The account of a payee's plan year."""
+    return AccountId(f"{payee_id}.{plan_year}")
+
+
+def credit_id(
+    deal_id: DealId, payee_id: PayeeId, role: str, credit_type: str, ordinal: int
+) -> CreditId:
+    """Derived from the facts, so that credit, reversal and credit again differ (by ordinal)."""
+    return CreditId(digest("credit", deal_id, payee_id, role, credit_type, ordinal))
+
+
+def entry_id(
+    account: AccountId, version: int, component: ComponentId, origin_period: PeriodId
+) -> EntryId:
+    """One entry per account version, component and origin period."""
+    return EntryId(digest("entry", account, version, component, origin_period))

@@ -1,0 +1,57 @@
+"""Every limit of the product, by name. Nothing is bounded by a number that stands elsewhere."""
+
+from typing import Final
+
+# Amounts (schemas/money.py): the columns' scale and the Decimal context follow from these.
+AMOUNT_INTEGER_DIGITS_MAX: Final = 15
+AMOUNT_SCALE_MAX: Final = 6
+RATE_SCALE_MAX: Final = 10
+CREDIT_SCALE_MAX: Final = 16  # amount x exchange rate, kept unrounded
+CALCULATION_DIGITS: Final = 76
+
+# Deals
+TEXT_LENGTH_MAX: Final = 400
+KEY_LENGTH_MAX: Final = 200
+DEAL_LINES_MAX: Final = 500
+DEAL_SPLITS_MAX: Final = 50
+DEAL_MILESTONES_MAX: Final = 100
+DEAL_ATTRIBUTES_MAX: Final = 100
+DEAL_REVISIONS_MAX: Final = 1_000
+DEAL_SOURCES_MAX: Final = 16
+REPORTING_LINE_LENGTH_MAX: Final = 20
+DATE_YEAR_MIN: Final = 1990
+DATE_YEAR_MAX: Final = 2100
+
+# The batch protocol (streams/)
+BATCH_RECORDS_MAX: Final = 4_000
+BATCH_RETRIES_MAX: Final = 12
+SLICES_QUEUED_MAX: Final = 16
+RECORD_BYTES_MAX: Final = 900_000
+PRODUCER_BATCH_BYTES: Final = 262_144
+DEAD_LETTER_BYTES_MAX: Final = 4_096
+TRANSACTION_MAX_SECONDS: Final = 30
+LOCK_TIMEOUT_MS: Final = 5_000
+LOCK_TIMEOUT_MS_MAX: Final = 60_000
+REJOIN_PAUSE_SECONDS_MAX: Final = 30
+LEASE_SECONDS: Final = 6
+IDLE_FLUSH_MS: Final = 50
+DEALS_CACHED_MAX: Final = 200_000
+
+# Standings and alerts
+BOARD_RECOMPUTE_MS_MIN: Final = 250
+BOARD_ROWS_MAX: Final = 5_000
+
+# The API and the live socket
+BODY_BYTES_MAX: Final = 2_000_000
+POST_DEALS_MAX: Final = 500
+LIST_ROWS_MAX: Final = 500
+WATCHED_CHANNELS_MAX: Final = 50
+FRAME_BYTES_MAX: Final = 16_384
+LIVE_AUTHENTICATE_SECONDS: Final = 10
+LIVE_HEARTBEAT_SECONDS: Final = 2
+SESSION_SECONDS: Final = 8 * 3_600
+TOKEN_SECONDS_MAX: Final = 30 * 86_400
+
+# Files (ingest/)
+FILE_BYTES_MAX: Final = 200_000_000
+FILE_ROWS_MAX: Final = 1_000_000

@@ -1,0 +1,35 @@
+"""What each refusal means in words, and what to do. One place for the topic, the API and the CLI."""
+
+from typing import Final
+
+from schemas.messages import RefusalCode
+from schemas.state import HoldReason
+
+REMEDIES: Final[dict[RefusalCode, str]] = {
+    RefusalCode.UNREADABLE: "Send the record's value as one UTF-8 JSON object.",
+    RefusalCode.UNKNOWN_TYPE: "Set the header ce_type to a type of schemas/generated/asyncapi.yaml.",
+    RefusalCode.BREAKS_CONTRACT: (
+        "Mend the named field; the schema is in schemas/generated. Amounts are strings: '32184.03'."
+    ),
+    RefusalCode.SPLITS_DO_NOT_SUM: "Send shares of role 'split' that sum to exactly 1.",
+    RefusalCode.LINES_DO_NOT_SUM: "Send lines whose amounts sum to the deal's amount.",
+    RefusalCode.WON_WITHOUT_DATE: "A won deal needs closed_on or closed_at.",
+    RefusalCode.WON_WITHOUT_AMOUNT: "A won deal needs amount and currency.",
+    RefusalCode.DATE_OUT_OF_RANGE: "Dates lie between the years 1990 and 2100.",
+    RefusalCode.TOO_MANY_REVISIONS: "Send states, not one revision per keystroke; see limits.",
+    RefusalCode.EQUAL_REVISION_CONFLICT: (
+        "Two contents came under one revision; the one with the greater digest counts. Send a "
+        "higher revision to say which is right."
+    ),
+    RefusalCode.TOO_LARGE: "Send fewer lines or attributes; the record is too large to publish.",
+}
+
+HOLDS: Final[dict[HoldReason, str]] = {
+    HoldReason.NO_OWNER: "The deal names no owner and no splits. Set its owner in the source.",
+    HoldReason.UNKNOWN_PAYEE: "The source's key belongs to no person. Add it to the payee keys.",
+    HoldReason.NO_PLAN: "The payee is assigned to no plan on that date. Assign him to one.",
+    HoldReason.NO_QUOTA_PERIOD: "No period contains the closing date. Add the period.",
+    HoldReason.NO_QUOTA: "The plan pays by attainment and the payee has no quota. Set his quota.",
+    HoldReason.UNKNOWN_CURRENCY: "The currency is not known. Correct it in the source.",
+    HoldReason.NO_EXCHANGE_RATE: "No exchange rate for that date. Add the rate.",
+}

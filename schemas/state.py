@@ -1,0 +1,192 @@
+"""The state of deals and accounts, and the facts a batch books: what domain/ decides and db/ keeps.
+
+A version is 0 before the first write; each write raises it by one.
+"""
+
+import datetime as dt
+import enum
+from decimal import Decimal
+
+import msgspec
+
+from schemas.ids import (
+    AccountId,
+    ComponentId,
+    CreditId,
+    DealId,
+    EntryId,
+    PayeeId,
+    PeriodId,
+    PlanId,
+    PlanYearId,
+)
+from schemas.messages import Cause, DealChanged, EntryKind, Role
+
+BOOKINGS = "bookings"
+
+
+class _State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Base of state rows."""
+
+
+class HoldReason(enum.StrEnum):
+    """Why a share waits: somebody must act, then it is credited by itself."""
+
+    NO_OWNER = "no_owner"
+    UNKNOWN_PAYEE = "unknown_payee"
+    NO_PLAN = "no_plan"
+    NO_QUOTA_PERIOD = "no_quota_period"
+    NO_QUOTA = "no_quota"
+    UNKNOWN_CURRENCY = "unknown_currency"
+    NO_EXCHANGE_RATE = "no_exchange_rate"
+
+
+class Seen(_State, array_like=True):
+    """One member of the set of revisions."""
+
+    source: str
+    key: str
+    revision: int
+    digest: str
+
+
+class Facet(_State):
+    """The newest revision of one source's record of a deal."""
+
+    seen: Seen
+    content: DealChanged
+
+
+class Credit(_State):
+    """A credit or a reversal as booked. `amount` is in the account's currency, unrounded."""
+
+    credit_id: CreditId
+    deal_id: DealId
+    deal_source: str
+    deal_revision: int
+    payee_id: PayeeId
+    account_id: AccountId
+    role: Role
+    credit_type: str
+    ordinal: int
+    amount: Decimal
+    currency: str
+    closed_on: dt.date
+    closed_at: dt.datetime  # the instant of the payout trigger, for canonical order
+    origin_period: PeriodId
+    segment: str
+    cause: Cause
+    reverses: CreditId | None = None
+
+
+class Held(_State):
+    """A share nobody can be credited for yet."""
+
+    payee_key: str | None
+    role: Role
+    reason: HoldReason
+    amount: Decimal
+    currency: str
+    detail: str  # in words: what is missing
+
+
+class NotEligible(_State):
+    """A rule excludes the deal; nobody has to act."""
+
+    rule_id: str
+    reason: str
+
+
+class DealState(_State):
+    """All that is known of a deal and all that stands credited for it.
+
+    `credits` are the ones in force (neither reversals nor reversed). `ordinals` counts the rows
+    ever booked by "payee|role|type", so that ids never repeat. `reference_version` is the one
+    under which it was credited last.
+    """
+
+    deal_id: DealId
+    version: int = 0
+    facets: tuple[Facet, ...] = ()
+    seen: tuple[Seen, ...] = ()
+    credits: tuple[Credit, ...] = ()
+    ordinals: dict[str, int] = {}
+    held: tuple[Held, ...] = ()
+    not_eligible: NotEligible | None = None
+    booked_at: dt.datetime | None = None
+
+
+class Position(_State):
+    """A cell of an account: one component over one interval in one assignment segment."""
+
+    segment: str
+    component: ComponentId
+    period_id: PeriodId
+    credited: Decimal
+    credits: int  # net count: credits minus reversals
+    earned: Decimal  # rounded as the plan says
+
+
+class AccountState(_State):
+    """An account with its positions; `positions` in (period start, segment, component) order."""
+
+    account_id: AccountId
+    payee_id: PayeeId
+    plan_year: PlanYearId
+    currency: str
+    version: int = 0
+    booked_at: dt.datetime | None = None
+    positions: tuple[Position, ...] = ()
+
+
+class Entry(_State):
+    """What a batch's credits changed in one component, segment and origin period of an account."""
+
+    entry_id: EntryId
+    account_id: AccountId
+    account_version: int  # after it
+    payee_id: PayeeId
+    component: ComponentId
+    segment: str
+    origin_period: PeriodId
+    booking_period: PeriodId
+    kind: EntryKind
+    credited: Decimal
+    earned: Decimal
+    currency: str
+    credits: int
+    credited_after: Decimal
+    earned_after: Decimal
+    plan_id: PlanId
+    plan_version: int
+    cause: Cause
+
+
+class Line(_State):
+    """A line of a statement: one credit's share in canonical order, or a correction.
+
+    Of a correction (`credit_id is None`) the origin period is locked and `earned` is its new
+    minus its frozen share.
+    """
+
+    ordinal: int
+    component: ComponentId
+    segment: str
+    origin_period: PeriodId
+    credit_id: CreditId | None
+    deal_id: DealId | None
+    deal_source: str | None
+    deal_revision: int | None
+    role: Role | None
+    closed_on: dt.date | None
+    credited: Decimal
+    earned: Decimal
+    plan_id: PlanId
+    plan_version: int
+
+
+class RunningState(_State):
+    """What alerts remember of a (subject, kind, period) between evaluations."""
+
+    below_on: dt.date | None = None  # business date of the first evaluation in a row below
+    above_on: dt.date | None = None
