@@ -1,0 +1,1 @@
+"""How Paceboard is put on a machine: the local stack, Docker, Kubernetes, dashboards."""

@@ -1,0 +1,60 @@
+"""Bring in everything the product needs on this machine; quick when nothing changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from deploy.local import broker, database, debian, python, web
+from deploy.local.credentials import product_secrets
+from deploy.local.errors import LocalError
+from deploy.local.places import Places
+from deploy.local.process import run_checked
+from deploy.local.say import Progress
+from deploy.local.stamps import Stamp
+
+Step = Callable[[Places, Progress], None]
+
+
+def setup(places: Places, *, is_for_tests: bool) -> None:
+    """Debian packages first, since the rest needs them; then the downloads beside each other."""
+    with Progress() as progress:
+        debian.packages(progress, is_for_tests=is_for_tests)
+        steps: list[Step] = [python.environment, kafka_jars, timescale_root, web.build]
+        with ThreadPoolExecutor(len(steps)) as pool:
+            errors = [
+                error
+                for done in as_completed([pool.submit(step, places, progress) for step in steps])
+                if (error := done.exception()) is not None
+            ]
+    for error in errors:
+        if not isinstance(error, LocalError):
+            raise error
+    if errors:
+        raise LocalError("set-up is not complete\n" + "\n".join(str(error) for error in errors))
+    product_secrets(places)
+
+
+def kafka_jars(places: Places, progress: Progress) -> None:
+    pom = broker.LOGGING.with_name("pom.xml")
+    stamp = Stamp.of(places, "kafka", pom)
+    if stamp.is_fresh and any(places.kafka_jars.glob("kafka_*.jar")):
+        return
+    if shutil.which("mvn") is None:
+        raise debian.missing("mvn", "Maven, which fetches Kafka")
+    with progress.step("Kafka's jars"):
+        shutil.rmtree(places.kafka_jars, ignore_errors=True)
+        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime"]
+        target = f"-DoutputDirectory={places.kafka_jars}"
+        command = ["mvn", "-B", "-q", "-f", str(pom), *goal, target]
+        run_checked(command, log=places.logs / "setup-kafka.log")
+    stamp.press()
+
+
+def timescale_root(places: Places, progress: Progress) -> None:
+    """A Debian root with PostgreSQL and TimescaleDB, where this machine can have one."""
+    if os.environ.get(database.CHOICE_VARIABLE) == "wheel" or database.why_no_timescale(places):
+        return
+    debian.timescale_root(places, progress)
