@@ -1,0 +1,66 @@
+# People and CI run these same targets; `make` alone lists them.
+# Everything they make for themselves is in .paceboard/ (and web/node_modules, web/dist).
+
+PYTHON ?= python3
+BIN := .paceboard/venv/bin
+LOCAL := $(PYTHON) -m deploy.local
+PACKAGES := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,\
+	api bench cli db deploy domain ingest schemas streams)))))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-tests demo up down status test test-fast test-faults check check-web \
+	format bench clean distclean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Bring in what the product needs (quick when nothing changed)
+	@$(LOCAL) setup
+
+setup-tests:
+	@$(LOCAL) setup --tests
+
+demo: setup ## Start everything, replay the sample company, open http://127.0.0.1
+	@$(BIN)/paceboard demo
+
+up: setup ## Start Kafka and the database, and leave them running
+	@$(LOCAL) stack up
+
+down: ## Stop Kafka and the database
+	@$(LOCAL) stack down
+
+status: ## Say what is running, and where
+	@$(LOCAL) stack status
+
+test: setup-tests check check-web ## All checks and tests but the long ones: what CI runs
+	@$(LOCAL) run -- $(BIN)/pytest -m "not faults_long and not bench"
+
+test-fast: ## Checks of the rules alone: no services, no browser, under a minute
+	@$(BIN)/pytest -q -m "not services and not browser and not faults_long and not bench"
+
+test-faults: setup-tests ## The long tests: workers killed, stopped, joined
+	@$(LOCAL) run -- $(BIN)/pytest -m faults_long
+
+check: ## Style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(PACKAGES)
+	@$(BIN)/lint-imports --no-timing
+
+check-web:
+	@if [ -f web/package.json ]; then cd web && npm run --if-present check && npm test --if-present; \
+	else echo "  skipped: the web client (there is no web/package.json)"; fi
+
+format: ## Put the code in the house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## Measure throughput and latency
+	@$(LOCAL) run -- $(BIN)/python -m bench
+
+clean: ## Stop the services; remove their data and all caches, keep what was downloaded
+	@$(LOCAL) stack clean
+	@rm -rf web/dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+distclean: clean ## Remove everything that was ever made here
+	@rm -rf .paceboard web/node_modules
