@@ -110,6 +110,7 @@ credits = sa.Table(
     _text("segment"),
     _text("cause"),
     _text("reverses", null=True),
+    _text("period_state"),
     _big("reference_version"),
     _flag("is_replay"),
     _text("traceparent", null=True),

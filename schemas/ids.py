@@ -44,7 +44,12 @@ def credit_id(
 
 
 def entry_id(
-    account: AccountId, version: int, component: ComponentId, origin_period: PeriodId
+    account: AccountId, version: int, component: ComponentId, segment: str, origin_period: PeriodId
 ) -> EntryId:
-    """One entry per account version, component and origin period."""
-    return EntryId(digest("entry", account, version, component, origin_period))
+    """One entry per account version, component, assignment segment and origin period."""
+    return EntryId(digest("entry", account, version, component, segment, origin_period))
+
+
+def tracking_id(source: str, key: str, revision: int, content_digest: str) -> str:
+    """What a sender can ask by: the same for a retry, another for other content."""
+    return digest("track", source, key, revision, content_digest)

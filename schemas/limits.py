@@ -36,6 +36,7 @@ REJOIN_PAUSE_SECONDS_MAX: Final = 30
 LEASE_SECONDS: Final = 6
 IDLE_FLUSH_MS: Final = 50
 DEALS_CACHED_MAX: Final = 200_000
+PLACEMENTS_CACHED_MAX: Final = 200_000  # payee and day, of one reference version
 
 # Standings and alerts
 BOARD_RECOMPUTE_MS_MIN: Final = 250

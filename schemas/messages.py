@@ -78,7 +78,18 @@ class SplitRole(enum.StrEnum):
     OVERLAY = "overlay"
 
 
-class Split(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+class DealPart(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
+):
+    """Base of a deal's parts."""
+
+
+class Split(DealPart):
     """One person's share of a deal, by the source's own key of the person."""
 
     payee_key: Key
@@ -87,7 +98,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     takes_remainder: bool = False  # the share that takes the rounding remainder; else the last
 
 
-class DealLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+class DealLine(DealPart):
     """One product line of a deal. Where lines are given their amounts sum to the deal's."""
 
     amount: Amount
@@ -107,7 +118,7 @@ class MilestoneKind(enum.StrEnum):
     PAID = "paid"
 
 
-class Milestone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+class Milestone(DealPart):
     """Something that happened to the deal's money, on a date, for all of it or an amount."""
 
     kind: MilestoneKind
@@ -116,7 +127,7 @@ class Milestone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     reference: Key | None = None
 
 
-class Customer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+class Customer(DealPart):
     """Whom the deal is sold to (a CRM's "account")."""
 
     key: Key
@@ -126,7 +137,7 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 @on("deals", "paceboard.deal.changed.v1", key=lambda m: m.deal_id, key_is="deal_id")
-class DealChanged(Message):
+class DealChanged(Message, omit_defaults=True):
     """The full state of a deal as one source has it, with the revision by which that source orders.
 
     `owner_key` and `Split.payee_key` are the source's own keys of people. A field the source does

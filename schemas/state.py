@@ -20,12 +20,21 @@ from schemas.ids import (
     PlanId,
     PlanYearId,
 )
-from schemas.messages import Cause, DealChanged, EntryKind, Role
+from schemas.messages import (
+    Cause,
+    DealChanged,
+    EntryKind,
+    Message,
+    PeriodState,
+    RecordRefused,
+    Role,
+    SourceRange,
+)
 
 BOOKINGS = "bookings"
 
 
-class _State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class _State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of state rows."""
 
 
@@ -190,3 +199,92 @@ class RunningState(_State):
 
     below_on: dt.date | None = None  # business date of the first evaluation in a row below
     above_on: dt.date | None = None
+
+
+# ---- what one batch of the deals processor writes ------------------------------------------------
+
+
+class DealOutcome(enum.StrEnum):
+    """What has become of a deal, for lists and counts."""
+
+    CREDITED = "credited"
+    HELD = "held"  # at least one share waits
+    NOT_ELIGIBLE = "not_eligible"
+    NOT_COUNTED = "not_counted"  # open, lost or cancelled
+
+
+class RevisionRow(_State):
+    """A revision as received, with what it came to."""
+
+    deal_id: DealId
+    seen: Seen
+    changed_on: dt.date
+    outcome: str
+    content: bytes  # the record's value: one JSON object, UTF-8
+    tracking_id: str
+    traceparent: str | None
+    deal_version: int
+    partition: int
+    offset: int
+
+
+class DealRow(_State):
+    """A deal as it stands after the batch; `state.version` is already the new one."""
+
+    state: DealState
+    content: DealChanged  # the merge of its facets
+    outcome: DealOutcome
+    holds_changed: bool
+
+
+class CreditRow(_State):
+    """A credit with what the batch adds to it."""
+
+    credit: Credit
+    deal_version: int
+    account_version: int
+    period_state: PeriodState
+    is_replay: bool
+    traceparent: str | None
+
+
+class EntryRow(_State):
+    """An entry with what the batch adds to it."""
+
+    entry: Entry
+    is_replay: bool
+    traceparent: str | None
+
+
+class RefusedRow(_State):
+    """A dead letter with the whole record."""
+
+    message: RecordRefused
+    value: bytes
+
+
+class CompleteThrough(_State):
+    """A source's stamp as it passed through one partition."""
+
+    source: str
+    partition: int
+    at: dt.datetime
+
+
+class BatchFacts(_State):
+    """All that one batch books. Read back from the database it is published by the same encoder."""
+
+    batch: int
+    booked_at: dt.datetime
+    reference_version: int
+    sources: tuple[SourceRange, ...]
+    revisions: tuple[RevisionRow, ...] = ()
+    deals: tuple[DealRow, ...] = ()
+    credits: tuple[CreditRow, ...] = ()
+    entries: tuple[EntryRow, ...] = ()
+    accounts: tuple[AccountState, ...] = ()
+    account_versions: dict[str, int] = {}
+    refused: tuple[RefusedRow, ...] = ()
+    commands: tuple[Message, ...] = ()
+    complete_through: tuple[CompleteThrough, ...] = ()
+    is_replay: bool = False  # every fact of it is
