@@ -359,6 +359,7 @@ board_states = sa.Table(
     _on("business_date", null=True),  # of the opening ranks
     _json("opening_ranks", null=True),  # {payee_id: rank}
     _json("standing", null=True),  # the last StandingsChanged with all rows
+    _big("published_version", server_default="0"),  # all up to it is known to be on the topic
     _at("computed_at", null=True),
 )
 
@@ -424,6 +425,16 @@ relay_sent = sa.Table(  # what the relay has sent of the reference outbox: its o
     _big("outbox_id", primary_key=True, autoincrement=False),
     _json("offsets"),  # {partition: offset} of the deals topic; {} for outward events
     _at("sent_at"),
+)
+
+recredits = sa.Table(  # how far held deals have been sent to be credited again, by reference version
+    "recredits",
+    metadata,
+    _big("reference_version", primary_key=True, autoincrement=False),
+    _text("after_deal"),  # the last deal sent
+    _json("offsets"),  # {partition: offset} of the last page on the deals topic
+    _big("deals"),  # how many were sent
+    _at("finished_at", null=True),
 )
 
 # ---- reference data, written by the API and the CLI ------------------------------------------------------
