@@ -427,7 +427,7 @@ relay_sent = sa.Table(  # what the relay has sent of the reference outbox: its o
     _at("sent_at"),
 )
 
-recredits = sa.Table(  # how far held deals have been sent to be credited again, by reference version
+recredits = sa.Table(  # how far held deals were sent to be credited again
     "recredits",
     metadata,
     _big("reference_version", primary_key=True, autoincrement=False),
