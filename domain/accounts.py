@@ -4,6 +4,7 @@ A cell is one component over one interval in one assignment segment. What it has
 `payout()` of what it has credited; an entry is the change of both.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -78,16 +79,19 @@ def evaluate(
     if in_force is not None:
         changes = _rebuilt(known, changes, _fold(in_force, terms))
     touched = changes if credits else {**dict.fromkeys(known, _NO_CHANGE), **changes}
-    after = {cell: _moved(cell, known.get(cell), change, terms) for cell, change in touched.items()}
     version = account.version + 1
-    entries = tuple(
-        _entry(account, version, known.get(cell), after[cell], change, terms, cause)
-        for cell, change in touched.items()
-        if change.rows or _differ(known.get(cell), after[cell])
-    )
+    after: dict[Cell, Position] = {}
+    entries: list[Entry] = []
+    for cell, change in touched.items():
+        by = terms.of(cell[0], cell[2])
+        before = known.get(cell) or _empty(cell)
+        position = _moved(before, change, by)
+        if change.rows or position != before:
+            after[cell] = position
+            entries.append(_entry(account, version, before, position, change.rows, by, cause))
     if not entries:
         return AccountStep(account, ())
-    return AccountStep(_with(account, version, known, after, terms), entries)
+    return AccountStep(_with(account, version, known, after, terms), tuple(entries))
 
 
 def _cell(position: Position) -> Cell:
@@ -129,19 +133,27 @@ def _rebuilt(
     return rebuilt
 
 
-def _moved(
-    cell: Cell, before: Position | None, change: _Change, terms: AccountTerms
-) -> Position:
+def _empty(cell: Cell) -> Position:
     segment, component, period_id = cell
-    credited, count = (before.credited, before.credits) if before else (ZERO, 0)
-    credited = credited + change.amount
-    part = terms.of(segment, period_id).by_name.get(component)
     return Position(
         segment=segment,
         component=component,
         period_id=period_id,
+        credited=ZERO,
+        credits=0,
+        earned=ZERO,
+    )
+
+
+def _moved(before: Position, change: _Change, by: SegmentTerms) -> Position:
+    credited = before.credited + change.amount
+    part = by.by_name.get(before.component)  # None: the plan no longer has it
+    return Position(
+        segment=before.segment,
+        component=before.component,
+        period_id=before.period_id,
         credited=credited,
-        credits=count + change.net,
+        credits=before.credits + change.net,
         earned=payout(credited, part.ladder) if part else ZERO,
     )
 
@@ -151,42 +163,30 @@ def _earned(position: Position, terms: AccountTerms) -> Decimal:
     return payout(position.credited, part.ladder) if part else ZERO
 
 
-def _differ(before: Position | None, after: Position) -> bool:
-    if before is None:
-        return bool(after.credited or after.earned or after.credits)
-    return (before.credited, before.credits, before.earned) != (
-        after.credited,
-        after.credits,
-        after.earned,
-    )
-
-
 def _entry(
     account: AccountState,
     version: int,
-    before: Position | None,
+    before: Position,
     after: Position,
-    change: _Change,
-    terms: AccountTerms,
+    rows: int,
+    by: SegmentTerms,
     cause: Cause,
 ) -> Entry:
-    by: SegmentTerms = terms.of(after.segment, after.period_id)
+    account_id, component, segment = account.account_id, after.component, after.segment
     return Entry(
-        entry_id=entry_id(
-            account.account_id, version, after.component, after.segment, after.period_id
-        ),
-        account_id=account.account_id,
+        entry_id=entry_id(account_id, version, component, segment, after.period_id),
+        account_id=account_id,
         account_version=version,
         payee_id=account.payee_id,
-        component=after.component,
-        segment=after.segment,
+        component=component,
+        segment=segment,
         origin_period=after.period_id,
         booking_period=by.booking_period,
         kind=by.kind,
-        credited=change.amount,
-        earned=after.earned - before.earned if before else after.earned,
+        credited=after.credited - before.credited,
+        earned=after.earned - before.earned,
         currency=account.currency,
-        credits=change.rows,
+        credits=rows,
         credited_after=after.credited,
         earned_after=after.earned,
         plan_id=by.plan_id,
@@ -202,10 +202,8 @@ def _with(
     after: dict[Cell, Position],
     terms: AccountTerms,
 ) -> AccountState:
-    if after.keys() <= known.keys():
-        positions = tuple(after.get(cell, position) for cell, position in known.items())
-    else:
-        positions = tuple(sorted({**known, **after}.values(), key=_order(terms)))
+    positions = {**known, **after}
+    has_new = len(positions) > len(known)
     return AccountState(
         account_id=account.account_id,
         payee_id=account.payee_id,
@@ -213,13 +211,15 @@ def _with(
         currency=account.currency,
         version=version,
         booked_at=account.booked_at,
-        positions=positions,
+        positions=tuple(_in_order(positions.values(), terms) if has_new else positions.values()),
     )
 
 
-def _order(terms: AccountTerms):  # type: ignore[no-untyped-def]
-    def order(position: Position):  # type: ignore[no-untyped-def]
+def _in_order(positions: Iterable[Position], terms: AccountTerms) -> list[Position]:
+    """By start of the period, then segment, then component."""
+
+    def order(position: Position) -> tuple[dt.date, str, str]:
         starts_on = terms.of(position.segment, position.period_id).period.starts_on
         return starts_on, position.segment, position.component
 
-    return order
+    return sorted(positions, key=order)

@@ -174,9 +174,7 @@ def _book(
         origin = _Origin(deal, state, day, instant, reference.currency, because)
         fresh = [_new(origin, role, seat, amount, ordinals) for role, seat, amount in missing]
     in_force = (*kept, *fresh)
-    return CreditStep(
-        _credited(state, judgement, in_force, ordinals), (*reversals, *fresh)
-    )
+    return CreditStep(_credited(state, judgement, in_force, ordinals), (*reversals, *fresh))
 
 
 def _difference(
@@ -259,7 +257,7 @@ def _cause_of_credits(state: DealState, cause: Cause) -> Cause:
 
 def _next_ordinal(ordinals: dict[str, int], payee_id: PayeeId, role: Role) -> int:
     """Counts every row ever booked by payee, role and type; the first is 1."""
-    key = f"{payee_id}|{role.value}|{BOOKINGS}"
+    key = "|".join((payee_id, role, BOOKINGS))
     ordinal = ordinals[key] = ordinals.get(key, 0) + 1
     return ordinal
 
@@ -271,7 +269,7 @@ def _new(
     deal_id = origin.state.deal_id
     ordinal = _next_ordinal(ordinals, payee_id, role)
     return Credit(
-        credit_id=credit_id(deal_id, payee_id, role.value, BOOKINGS, ordinal),
+        credit_id=credit_id(deal_id, payee_id, role, BOOKINGS, ordinal),
         deal_id=deal_id,
         deal_source=origin.deal.source,
         deal_revision=origin.deal.revision,
@@ -290,14 +288,12 @@ def _new(
     )
 
 
-def _reversed(
-    credit: Credit, deal: DealChanged, ordinals: dict[str, int], cause: Cause
-) -> Credit:
-    """The opposite of a credit: same payee, period and segment; it names the revision that took it."""
+def _reversed(credit: Credit, deal: DealChanged, ordinals: dict[str, int], cause: Cause) -> Credit:
+    """The opposite of a credit in its period and segment; names the revision that took it."""
     ordinal = _next_ordinal(ordinals, credit.payee_id, credit.role)
     return Credit(
         credit_id=credit_id(
-            credit.deal_id, credit.payee_id, credit.role.value, credit.credit_type, ordinal
+            credit.deal_id, credit.payee_id, credit.role, credit.credit_type, ordinal
         ),
         deal_id=credit.deal_id,
         deal_source=deal.source,

@@ -22,7 +22,7 @@ class Rung(NamedTuple):
 
 
 class Ladder(NamedTuple):
-    """A rate table for one payee and interval: rungs ascending from 0, none when it pays nothing."""
+    """A rate table for one payee and interval: rungs ascend from 0; none: it pays nothing."""
 
     rungs: tuple[Rung, ...]
     rounding: Rounding

@@ -71,13 +71,13 @@ def _place(reference: Reference, payee_id: PayeeId, day: dt.date) -> Placement:
     return Placement(_seat(payee_id, period, assignment.assignment_id), None, unpriced, above)
 
 
-def manager_seat(
-    reference: Reference, manager: PayeeId, day: dt.date, period: Period
-) -> Seat:
+def manager_seat(reference: Reference, manager: PayeeId, day: dt.date, period: Period) -> Seat:
     """A roll-up is never held: a manager whom no plan covers is counted and paid nothing."""
     assignment = reference.assignment_on(manager, day)
     covered = assignment and reference.plan_of(assignment, period)
-    return _seat(manager, period, assignment.assignment_id if assignment and covered else UNASSIGNED)
+    return _seat(
+        manager, period, assignment.assignment_id if assignment and covered else UNASSIGNED
+    )
 
 
 def _nowhere(reason: HoldReason, detail: str) -> Placement:

@@ -67,7 +67,7 @@ _NOTHING: Ranges[Any] = Ranges([])
 
 
 class Reference:
-    """Everything known at one reference version. Immutable; `memo` keeps what was derived from it."""
+    """All that is known at one reference version. Immutable; `memo` keeps what is derived."""
 
     def __init__(self, rows: ReferenceRows) -> None:
         self.rows = rows

@@ -17,13 +17,16 @@ _GROUPS: Final = (
     ("owner_key", "splits"),
     ("closed_on", "closed_at"),
     ("stage", "stage_entered_on"),
-    *(
-        (name,)
-        for name in (
-            "changed_at name type expected_close_on channel customer territory_key milestones"
-            " source_url attributes"
-        ).split()
-    ),
+    ("changed_at",),
+    ("name",),
+    ("type",),
+    ("expected_close_on",),
+    ("channel",),
+    ("customer",),
+    ("territory_key",),
+    ("milestones",),
+    ("source_url",),
+    ("attributes",),
 )
 _seen_order: Final = attrgetter("source", "key", "revision", "digest")
 
@@ -115,7 +118,10 @@ def _rank(facet: Facet) -> tuple[int, str]:
 def _equals_a_neighbour(seen: tuple[Seen, ...], place: int) -> bool:
     """Whether the one next to it in order is another content of the same revision."""
     own = _seen_order(seen[place])[:3]
-    return any(_seen_order(other)[:3] == own for other in (*seen[place - 1 : place], *seen[place + 1 : place + 2]))
+    return any(
+        _seen_order(other)[:3] == own
+        for other in (*seen[place - 1 : place], *seen[place + 1 : place + 2])
+    )
 
 
 def _ranked(state: DealState) -> list[DealChanged]:

@@ -195,10 +195,23 @@ class Line(_State):
 
 
 class RunningState(_State):
-    """What alerts remember of a (subject, kind, period) between evaluations."""
+    """What alerts remember of a (subject, kind, period) between evaluations.
 
+    `before_*` are the values at the end of the business date before `evaluated_on`, so that a later
+    look on the same date replaces the earlier one. Decimals that were shown are kept as evidence.
+    """
+
+    evaluated_on: dt.date | None = None  # business date of the last evaluation
     below_on: dt.date | None = None  # business date of the first evaluation in a row below
-    above_on: dt.date | None = None
+    above_on: dt.date | None = None  # business date of the first evaluation in a row above
+    before_below_on: dt.date | None = None
+    before_above_on: dt.date | None = None
+    version: int = 0  # of the alert; rises with each event
+    raised_on: dt.date | None = None  # None: not raised now
+    first_value: Decimal | None = None  # the pace ratio by which it was raised
+    told_on: dt.date | None = None  # business date of the last event
+    told_attainment_ratio: Decimal | None = None
+    told_expected_share: Decimal | None = None
 
 
 # ---- what one batch of the deals processor writes ------------------------------------------------
