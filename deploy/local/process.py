@@ -39,11 +39,20 @@ def birth(pid: int) -> str | None:
         except OSError:
             return None
         boot = Path("/proc/sys/kernel/random/boot_id")
-        return None if fields[0] == "Z" else f"{boot.read_text().strip()}:{fields[19]}"
+        if fields[0] == "Z":
+            reap(pid)
+            return None
+        return f"{boot.read_text().strip()}:{fields[19]}"
     found = subprocess.run(
         ["ps", "-p", str(pid), "-o", "stat=,lstart="], capture_output=True, text=True, check=False
     ).stdout.split(maxsplit=1)
     return None if len(found) < 2 or found[0].startswith("Z") else found[1].strip()
+
+
+def reap(pid: int) -> None:
+    """Let go of a dead child of ours; while it is a zombie its pid looks taken to PostgreSQL."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def is_alive(service: Service) -> bool:
@@ -105,8 +114,7 @@ def stop(service: Service, *, by: signal.Signals = signal.SIGTERM, seconds_max: 
                 os.killpg(service.pid, signal.SIGKILL)
             break
         time.sleep(POLL_SECONDS)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(service.pid, os.WNOHANG)
+    reap(service.pid)
 
 
 def remember(service: Service, folder: Path) -> None:

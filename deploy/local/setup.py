@@ -44,12 +44,14 @@ def kafka_jars(places: Places, progress: Progress) -> None:
         return
     if shutil.which("mvn") is None:
         raise debian.missing("mvn", "Maven, which fetches Kafka")
+    fresh = places.kafka_jars.with_name("libs.new")
     with progress.step("Kafka's jars"):
-        shutil.rmtree(places.kafka_jars, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
         goal = ["dependency:copy-dependencies", "-DincludeScope=runtime"]
-        target = f"-DoutputDirectory={places.kafka_jars}"
-        command = ["mvn", "-B", "-q", "-f", str(pom), *goal, target]
+        command = ["mvn", "-B", "-q", "-f", str(pom), *goal, f"-DoutputDirectory={fresh}"]
         run_checked(command, log=places.logs / "setup-kafka.log")
+        shutil.rmtree(places.kafka_jars, ignore_errors=True)
+        fresh.rename(places.kafka_jars)
     stamp.press()
 
 
