@@ -38,9 +38,30 @@ IDLE_FLUSH_MS: Final = 50
 DEALS_CACHED_MAX: Final = 200_000
 PLACEMENTS_CACHED_MAX: Final = 200_000  # payee and day, of one reference version
 
+# The database (db/)
+STATEMENT_SECONDS_MAX: Final = 120
+CONNECT_SECONDS_MAX: Final = 10
+POOL_CONNECTIONS_MAX: Final = 10
+POOL_WAIT_SECONDS_MAX: Final = 10
+CHUNK_DAYS: Final = 90
+AUDIT_ROWS_MAX: Final = 50
+
 # Standings and alerts
 BOARD_RECOMPUTE_MS_MIN: Final = 250
 BOARD_ROWS_MAX: Final = 5_000
+SHAPE_SECONDS_MAX: Final = 60
+CATCH_UP_DAYS_MAX: Final = 100
+
+# The leased jobs
+PUBLISH_SECONDS_MAX: Final = 10
+JOB_PAUSE_MS: Final = 50
+JOB_BACKOFF_SECONDS_MAX: Final = 30
+RELAY_ROWS_MAX: Final = 500
+RECREDIT_DEALS_MAX: Final = 500
+FREEZE_ACCOUNTS_MAX: Final = 200
+OLD_CHUNKS_EVERY_SECONDS: Final = 6 * 3_600
+DRAIN_SECONDS_MAX: Final = 60
+FREEZE_SECONDS_MAX: Final = 600
 
 # The API and the live socket
 BODY_BYTES_MAX: Final = 2_000_000
@@ -50,8 +71,19 @@ WATCHED_CHANNELS_MAX: Final = 50
 FRAME_BYTES_MAX: Final = 16_384
 LIVE_AUTHENTICATE_SECONDS: Final = 10
 LIVE_HEARTBEAT_SECONDS: Final = 2
+LIVE_SEND_SECONDS: Final = 10  # a reader that takes no frame for so long reads too slowly
+LIVE_NOTICES_QUEUED_MAX: Final = 200
+LIVE_REBUILD_MS_MIN: Final = 50  # of one channel: between two readings
+LIVE_RETRY_SECONDS: Final = 1  # after a reading that failed
+LIVE_SWEEP_SECONDS: Final = 5  # a lost hint leaves no number frozen for longer
+LIVE_REFERENCE_SECONDS: Final = 1  # who may watch is asked again
+LIVE_READERS_MAX: Final = 4  # threads that read channels
+ACKNOWLEDGE_SECONDS_MAX: Final = 5  # a posted deal waits so long for Kafka
+VIEWS_REMEMBERED_MAX: Final = 100_000  # views of another's page that are in the audit already
 SESSION_SECONDS: Final = 8 * 3_600
 TOKEN_SECONDS_MAX: Final = 30 * 86_400
+TOKEN_LENGTH_MAX: Final = 4_096
+REQUEST_ID_LENGTH_MAX: Final = 64
 
 # Files (ingest/)
 FILE_BYTES_MAX: Final = 200_000_000
