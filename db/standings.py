@@ -1,0 +1,139 @@
+"""Boards: which rows a standing is made of, and its state with its versions."""
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import msgspec
+
+from db.connect import Connection
+from schemas.ids import AccountId, BoardId, ComponentId, PayeeId, PeriodId
+from schemas.messages import StandingsChanged
+
+
+class BoardState(NamedTuple):
+    """A board's row. A standing whose version is above `published_version` may not be known."""
+
+    version: int = 0
+    period_id: PeriodId | None = None
+    business_date: dt.date | None = None
+    opening_ranks: dict[PayeeId, int] | None = None
+    standing: StandingsChanged | None = None
+    published_version: int = 0
+
+
+class Credited(NamedTuple):
+    """What a payee has credited in a period, by assignment segment and component."""
+
+    payee_id: PayeeId
+    segment: str
+    component: ComponentId
+    amount: Decimal
+
+
+_STANDING: Final = msgspec.json.Decoder(StandingsChanged)
+_RANKS: Final = msgspec.json.Decoder(dict[PayeeId, int])
+
+CREATE: Final = """
+INSERT INTO board_states (board_id, version) VALUES (%s, 0) ON CONFLICT (board_id) DO NOTHING"""
+LOCK: Final = """
+SELECT version, period_id, business_date, opening_ranks::text, standing::text, published_version
+  FROM board_states WHERE board_id = %s FOR UPDATE"""
+
+
+def lock(conn: Connection, board_id: BoardId) -> BoardState:
+    """The board's state, locked until the transaction ends; made where there is none."""
+    conn.execute(CREATE, (board_id,))
+    row = conn.execute(LOCK, (board_id,)).fetchone()
+    assert row is not None
+    version, period, day, ranks, standing, published = row
+    return BoardState(
+        version,
+        period,
+        day,
+        None if ranks is None else _RANKS.decode(ranks),
+        None if standing is None else _STANDING.decode(standing),
+        published,
+    )
+
+
+WRITE: Final = """
+UPDATE board_states
+   SET version = %s, period_id = %s, business_date = %s, opening_ranks = %s::json,
+       standing = %s::json, computed_at = clock_timestamp()
+ WHERE board_id = %s"""
+
+
+def write(conn: Connection, board_id: BoardId, state: BoardState) -> None:
+    """The board as it is now; its row is locked."""
+    conn.execute(
+        WRITE,
+        (
+            state.version,
+            state.period_id,
+            state.business_date,
+            msgspec.json.encode(state.opening_ranks or {}).decode(),
+            None if state.standing is None else msgspec.json.encode(state.standing).decode(),
+            board_id,
+        ),
+    )
+
+
+NOTE_PUBLISHED: Final = """
+UPDATE board_states SET published_version = greatest(published_version, %s) WHERE board_id = %s"""
+
+
+def note_published(conn: Connection, board_id: BoardId, version: int) -> None:
+    """All rows up to that version are on the topic."""
+    conn.execute(NOTE_PUBLISHED, (version, board_id))
+
+
+CREDITED: Final = """
+SELECT a.payee_id, p.segment, p.component, sum(p.credited)
+  FROM positions p JOIN accounts a USING (account_id)
+ WHERE p.period_id = %s AND p.component = ANY(%s)
+ GROUP BY 1, 2, 3"""
+
+
+def credited(
+    conn: Connection, period_id: PeriodId, components: Sequence[ComponentId]
+) -> list[Credited]:
+    """What has been credited in a period by those components; one statement, so one state."""
+    rows = conn.execute(CREDITED, (period_id, list(components)))
+    return [Credited(*row) for row in rows]
+
+
+COMPLETE_THROUGH: Final = """
+SELECT s.source, count(*), min(s.complete_through), i.deals_partitions
+  FROM source_states s CROSS JOIN installation i
+ WHERE s.partition < i.deals_partitions
+ GROUP BY s.source, i.deals_partitions"""
+
+
+def complete_through(conn: Connection) -> dt.datetime | None:
+    """Up to when every source that declares it has sent all; a partition without a word: None."""
+    rows = conn.execute(COMPLETE_THROUGH).fetchall()
+    if not rows or any(count < partitions for _, count, _, partitions in rows):
+        return None
+    stamp: dt.datetime = min(lowest for _, _, lowest, _ in rows)
+    return stamp
+
+
+SHAPE: Final = """
+SELECT closed_on, sum(amount) FROM credits
+ WHERE origin_period = %s AND role = ANY('{owner,split}')
+ GROUP BY closed_on ORDER BY closed_on"""
+
+
+def shape(conn: Connection, period_id: PeriodId) -> list[tuple[dt.date, Decimal]]:
+    """What the company credited in a period by day, directly: each deal once."""
+    return [(day, amount) for day, amount in conn.execute(SHAPE, (period_id,))]
+
+
+BATCHES_OF: Final = "SELECT account_id, batch FROM accounts WHERE account_id = ANY(%s)"
+
+
+def batches_of(conn: Connection, accounts: Sequence[AccountId]) -> dict[AccountId, int]:
+    """The batch that moved each account last; 0 where none did."""
+    return {account: batch or 0 for account, batch in conn.execute(BATCHES_OF, (list(accounts),))}
