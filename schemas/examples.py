@@ -55,7 +55,7 @@ _AT: Final = dt.datetime(2014, 3, 3, 17, 30, tzinfo=dt.UTC)
 _DEAL: Final = "adventureworks:SO65151"
 _PAYEE: Final = "p3f9c2a71"
 _MANAGER: Final = "p88d01b4e"
-_ACCOUNT: Final = f"{_PAYEE}.2013"
+_ACCOUNT: Final = f"{_PAYEE}.2013-14"
 _PERIOD: Final = "2014-03-01"
 
 _DEAL_CHANGED: Final = DealChanged(
@@ -134,7 +134,7 @@ _PROGRESS: Final = ProgressChanged(
     account_id=_ACCOUNT,
     version=58,
     payee_id=_PAYEE,
-    plan_year="2013",
+    plan_year="2013-14",
     currency="USD",
     positions=(
         PositionState(
