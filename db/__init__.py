@@ -1,1 +1,1 @@
-"""Every SQL statement of the product. SQLAlchemy Core declares the tables; psycopg does hot writes."""
+"""Every SQL statement of the product. SQLAlchemy Core declares the tables; psycopg writes them."""
