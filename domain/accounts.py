@@ -181,7 +181,7 @@ def _entry(
         component=component,
         segment=segment,
         origin_period=after.period_id,
-        booking_period=by.booking_period,
+        booking_period=by.books_into(),
         kind=by.kind,
         credited=after.credited - before.credited,
         earned=after.earned - before.earned,

@@ -53,7 +53,7 @@ def _in_utc(deal: DealChanged) -> DealChanged:
     instants = {
         name: instant.astimezone(dt.UTC)
         for name in _INSTANTS
-        if (instant := getattr(deal, name)) is not None and instant.tzinfo is not dt.UTC
+        if (instant := getattr(deal, name)) is not None and instant.tzinfo not in (None, dt.UTC)
     }
     return msgspec.structs.replace(deal, **instants) if instants else deal
 

@@ -1,22 +1,22 @@
-"""Crediting: what a deal should be credited follows from its revisions and the reference data;
-what is booked is the difference to what is in force."""
+"""Crediting a deal: what is booked is the difference between what should stand and what stands.
+
+What should stand follows from the deal's revisions and the reference data (domain/judgement.py), so
+duplicates and reordering change nothing. A correction is an opposite and a new row.
+"""
 
 import datetime as dt
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
 from domain.exact import is_exact
-from domain.placement import Obstacle, Placement, Seat, placement
+from domain.judgement import Judgement, Wanted, judge
+from domain.placement import Seat
 from domain.reference import Reference
 from domain.revisions import merged, people_source
-from domain.splitting import Share, shares
 from schemas.ids import AccountId, PayeeId, credit_id
 from schemas.messages import Cause, DealChanged, DealStatus, Role
-from schemas.money import ONE, ZERO
-from schemas.state import BOOKINGS, Credit, DealState, Held, HoldReason, NotEligible
-
-Wanted = dict[tuple[PayeeId, Role], tuple[Seat, Decimal]]
+from schemas.money import ZERO
+from schemas.state import BOOKINGS, Credit, DealState
 
 
 class CreditStep(NamedTuple):
@@ -24,14 +24,6 @@ class CreditStep(NamedTuple):
 
     state: DealState
     booked: tuple[Credit, ...]
-
-
-class Judgement(NamedTuple):
-    """What should stand credited for a deal, and what cannot be."""
-
-    wanted: Wanted
-    held: tuple[Held, ...] = ()
-    not_eligible: NotEligible | None = None
 
 
 def credit(state: DealState, reference: Reference, cause: Cause) -> CreditStep:
@@ -47,9 +39,9 @@ def credit(state: DealState, reference: Reference, cause: Cause) -> CreditStep:
         return CreditStep(state, ())
     day = reference.closed_day(deal) if deal.status is DealStatus.WON else None
     if day is None:
-        return _book(state, deal, reference, Judgement({}), cause, None)
-    judgement = judge(deal, people_source(state), reference, day)
-    return _book(state, deal, reference, judgement, cause, day)
+        return _book(state, deal, Judgement({}), _When(None, None, reference.currency), cause)
+    when = _When(day, reference.closed_instant(deal), reference.currency)
+    return _book(state, deal, judge(deal, people_source(state), reference, day), when, cause)
 
 
 def accounts_of(step: CreditStep) -> tuple[AccountId, ...]:
@@ -57,170 +49,61 @@ def accounts_of(step: CreditStep) -> tuple[AccountId, ...]:
     return tuple(sorted({booked.account_id for booked in step.booked}))
 
 
-# ---- what should be credited ----
+class _When(NamedTuple):
+    """When the deal was won, and the currency it is credited in; all None: it is not won."""
+
+    day: dt.date | None
+    instant: dt.datetime | None
+    currency: str
 
 
-def judge(deal: DealChanged, source: str, reference: Reference, day: dt.date) -> Judgement:
-    """Not eligible first, whatever the date; then each share by itself: credited or held.
-
-    `source` is the one whose keys name the deal's people; `day` the date on which it was won.
-    """
-    rule = reference.rule_excluding(deal)
-    if rule is not None:
-        return Judgement({}, (), NotEligible(rule_id=rule.rule_id, reason=rule.reason))
-    assert deal.currency is not None
-    rate = reference.fx_rate(deal.currency, day)
-    wanted: Wanted = {}
-    held: list[Held] = []
-    for share in shares(deal):
-        payee_id = share.payee_key and reference.payee_of(source, share.payee_key)
-        place = placement(reference, PayeeId(payee_id), day) if payee_id else None
-        obstacle = _obstacle(share, place, source, deal.currency, reference, rate, day)
-        if obstacle is not None:
-            held.append(_held(share, obstacle, deal.currency))
-            continue
-        assert place is not None and rate is not None
-        _want(wanted, share, place, share.amount if rate is ONE else share.amount * rate)
-    return Judgement(wanted, tuple(held))
-
-
-def _obstacle(
-    share: Share,
-    place: Placement | None,
-    source: str,
-    currency: str,
-    reference: Reference,
-    rate: Decimal | None,
-    day: dt.date,
-) -> Obstacle | None:
-    """The first reason, in the order of HoldReason, why a share cannot be credited."""
-    if share.payee_key is None:
-        return Obstacle(HoldReason.NO_OWNER, "the deal names no owner and no splits")
-    if place is None:
-        problem = f"key '{share.payee_key}' of source '{source}' belongs to no payee"
-        return Obstacle(HoldReason.UNKNOWN_PAYEE, problem)
-    if place.seat is None:
-        return place.obstacle
-    if share.role in place.unpriced:
-        problem = f"payee {place.seat.payee_id} has no quota in period {place.seat.period_id}"
-        return Obstacle(HoldReason.NO_QUOTA, problem)
-    if not reference.is_known_currency(currency):
-        return Obstacle(HoldReason.UNKNOWN_CURRENCY, f"currency {currency} is not known")
-    if rate is None:
-        problem = f"no rate from {currency} to {reference.currency} on {day}"
-        return Obstacle(HoldReason.NO_EXCHANGE_RATE, problem)
-    return None
-
-
-def _held(share: Share, obstacle: Obstacle, currency: str) -> Held:
-    return Held(
-        payee_key=share.payee_key,
-        role=share.role,
-        reason=obstacle.reason,
-        amount=share.amount,
-        currency=currency,
-        detail=obstacle.detail,
-    )
-
-
-def _want(wanted: Wanted, share: Share, place: Placement, amount: Decimal) -> None:
-    """Adds a credited share, and for a direct one its roll-up to each manager above."""
-    assert place.seat is not None
-    _add(wanted, place.seat, share.role, amount)
-    if share.role is not Role.OVERLAY:
-        for seat in place.above:
-            _add(wanted, seat, Role.ROLLUP, amount)
-
-
-def _add(wanted: Wanted, seat: Seat, role: Role, amount: Decimal) -> None:
-    key = (seat.payee_id, role)
-    known = wanted.get(key)
-    wanted[key] = (seat, amount if known is None else known[1] + amount)
-
-
-# ---- the difference to what is in force ----
-
-
-class _Origin(NamedTuple):
-    """What all credits of one step have in common."""
+class _Booking(NamedTuple):
+    """What all rows of one step have in common; `ordinals` counts on as rows are made."""
 
     deal: DealChanged
     state: DealState
-    day: dt.date
-    instant: dt.datetime
-    currency: str
-    cause: Cause
+    when: _When
+    ordinals: dict[str, int]
+    is_by_command: bool
 
 
 def _book(
-    state: DealState,
-    deal: DealChanged,
-    reference: Reference,
-    judgement: Judgement,
-    cause: Cause,
-    day: dt.date | None,
+    state: DealState, deal: DealChanged, judgement: Judgement, when: _When, cause: Cause
 ) -> CreditStep:
-    instant = reference.closed_instant(deal) if day else None
-    kept, gone, missing = _difference(state.credits, judgement.wanted, day, instant, reference)
+    kept, gone, missing = _difference(state.credits, judgement.wanted, when)
     if not gone and not missing:
         return CreditStep(_credited(state, judgement, state.credits, state.ordinals), ())
-    ordinals = dict(state.ordinals)
-    because = _cause_of_reversals(deal, cause)
-    reversals = [_reversed(credit, deal, ordinals, because) for credit in gone]
-    fresh: list[Credit] = []
-    if missing:
-        assert day is not None and instant is not None
-        because = _cause_of_credits(state, cause)
-        origin = _Origin(deal, state, day, instant, reference.currency, because)
-        fresh = [_new(origin, role, seat, amount, ordinals) for role, seat, amount in missing]
-    in_force = (*kept, *fresh)
-    return CreditStep(_credited(state, judgement, in_force, ordinals), (*reversals, *fresh))
+    is_by_command = cause in (Cause.COMMAND, Cause.REFERENCE_CHANGED)
+    booking = _Booking(deal, state, when, dict(state.ordinals), is_by_command)
+    reversals = [_reversal(booking, credit) for credit in gone]
+    fresh = [_credit(booking, role, seat, amount) for role, seat, amount in missing]
+    after = _credited(state, judgement, (*kept, *fresh), booking.ordinals)
+    return CreditStep(after, (*reversals, *fresh))
 
 
 def _difference(
-    in_force: Iterable[Credit],
-    wanted: Wanted,
-    day: dt.date | None,
-    instant: dt.datetime | None,
-    reference: Reference,
+    in_force: tuple[Credit, ...], wanted: Wanted, when: _When
 ) -> tuple[list[Credit], list[Credit], list[tuple[Role, Seat, Decimal]]]:
     """(credits that stay, credits to reverse, what is to be credited anew)."""
-    kept: list[Credit] = []
-    gone: list[Credit] = []
-    settled: set[tuple[PayeeId, Role]] = set()
-    for credit in in_force:
-        key = (credit.payee_id, credit.role)
-        if _is_still_right(credit, wanted.get(key), day, instant, reference.currency):
-            kept.append(credit)
-            settled.add(key)
-        else:
-            gone.append(credit)
+    kept = [credit for credit in in_force if _is_still_right(credit, wanted, when)]
+    settled = {(credit.payee_id, credit.role) for credit in kept}
+    gone = [credit for credit in in_force if (credit.payee_id, credit.role) not in settled]
     missing = [
-        (role, seat, amount)
-        for (payee_id, role), (seat, amount) in wanted.items()
-        if (payee_id, role) not in settled
+        (key[1], seat, amount) for key, (seat, amount) in wanted.items() if key not in settled
     ]
     return kept, gone, missing
 
 
-def _is_still_right(
-    credit: Credit,
-    wanted: tuple[Seat, Decimal] | None,
-    day: dt.date | None,
-    instant: dt.datetime | None,
-    currency: str,
-) -> bool:
-    if wanted is None:
+def _is_still_right(credit: Credit, wanted: Wanted, when: _When) -> bool:
+    if (credit.payee_id, credit.role) not in wanted:
         return False
-    seat, amount = wanted
+    seat, amount = wanted[credit.payee_id, credit.role]
     return (
         credit.amount == amount
         and credit.segment == seat.segment
         and credit.origin_period == seat.period_id
         and credit.account_id == seat.account_id
-        and credit.closed_on == day
-        and credit.closed_at == instant
-        and credit.currency == currency
+        and (credit.closed_on, credit.closed_at, credit.currency) == when
     )
 
 
@@ -243,65 +126,65 @@ def _credited(
     )
 
 
-def _cause_of_reversals(deal: DealChanged, cause: Cause) -> Cause:
-    if cause in (Cause.COMMAND, Cause.REFERENCE_CHANGED):
-        return Cause.REFERENCE_CHANGED
-    return Cause.DEAL_CHANGED if deal.status is DealStatus.WON else Cause.DEAL_CANCELLED
-
-
-def _cause_of_credits(state: DealState, cause: Cause) -> Cause:
-    if cause in (Cause.COMMAND, Cause.REFERENCE_CHANGED):
-        return Cause.REFERENCE_CHANGED
-    return Cause.DEAL_CHANGED if state.ordinals else Cause.DEAL_CREDITED
-
-
-def _next_ordinal(ordinals: dict[str, int], payee_id: PayeeId, role: Role) -> int:
+def _next_ordinal(booking: _Booking, payee_id: PayeeId, role: Role) -> int:
     """Counts every row ever booked by payee, role and type; the first is 1."""
     key = "|".join((payee_id, role, BOOKINGS))
-    ordinal = ordinals[key] = ordinals.get(key, 0) + 1
+    ordinal = booking.ordinals[key] = booking.ordinals.get(key, 0) + 1
     return ordinal
 
 
-def _new(
-    origin: _Origin, role: Role, seat: Seat, amount: Decimal, ordinals: dict[str, int]
-) -> Credit:
+def _cause_of_credit(booking: _Booking) -> Cause:
+    if booking.is_by_command:
+        return Cause.REFERENCE_CHANGED
+    return Cause.DEAL_CHANGED if booking.state.ordinals else Cause.DEAL_CREDITED
+
+
+def _cause_of_reversal(booking: _Booking) -> Cause:
+    if booking.is_by_command:
+        return Cause.REFERENCE_CHANGED
+    is_won = booking.deal.status is DealStatus.WON
+    return Cause.DEAL_CHANGED if is_won else Cause.DEAL_CANCELLED
+
+
+def _credit(booking: _Booking, role: Role, seat: Seat, amount: Decimal) -> Credit:
     payee_id, account_id, period_id, segment = seat
-    deal_id = origin.state.deal_id
-    ordinal = _next_ordinal(ordinals, payee_id, role)
+    day, instant, currency = booking.when
+    assert day is not None and instant is not None
+    deal_id = booking.state.deal_id
+    ordinal = _next_ordinal(booking, payee_id, role)
     return Credit(
         credit_id=credit_id(deal_id, payee_id, role, BOOKINGS, ordinal),
         deal_id=deal_id,
-        deal_source=origin.deal.source,
-        deal_revision=origin.deal.revision,
+        deal_source=booking.deal.source,
+        deal_revision=booking.deal.revision,
         payee_id=payee_id,
         account_id=account_id,
         role=role,
         credit_type=BOOKINGS,
         ordinal=ordinal,
         amount=amount,
-        currency=origin.currency,
-        closed_on=origin.day,
-        closed_at=origin.instant,
+        currency=currency,
+        closed_on=day,
+        closed_at=instant,
         origin_period=period_id,
         segment=segment,
-        cause=origin.cause,
+        cause=_cause_of_credit(booking),
     )
 
 
-def _reversed(credit: Credit, deal: DealChanged, ordinals: dict[str, int], cause: Cause) -> Credit:
+def _reversal(booking: _Booking, credit: Credit) -> Credit:
     """The opposite of a credit in its period and segment; names the revision that took it."""
-    ordinal = _next_ordinal(ordinals, credit.payee_id, credit.role)
+    payee_id, role, credit_type = credit.payee_id, credit.role, credit.credit_type
+    ordinal = _next_ordinal(booking, payee_id, role)
     return Credit(
-        credit_id=credit_id(
-            credit.deal_id, credit.payee_id, credit.role, credit.credit_type, ordinal
-        ),
+        credit_id=credit_id(credit.deal_id, payee_id, role, credit_type, ordinal),
         deal_id=credit.deal_id,
-        deal_source=deal.source,
-        deal_revision=deal.revision,
-        payee_id=credit.payee_id,
+        deal_source=booking.deal.source,
+        deal_revision=booking.deal.revision,
+        payee_id=payee_id,
         account_id=credit.account_id,
-        role=credit.role,
-        credit_type=credit.credit_type,
+        role=role,
+        credit_type=credit_type,
         ordinal=ordinal,
         amount=ZERO - credit.amount,
         currency=credit.currency,
@@ -309,6 +192,6 @@ def _reversed(credit: Credit, deal: DealChanged, ordinals: dict[str, int], cause
         closed_at=credit.closed_at,
         origin_period=credit.origin_period,
         segment=credit.segment,
-        cause=cause,
+        cause=_cause_of_reversal(booking),
         reverses=credit.credit_id,
     )

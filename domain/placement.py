@@ -10,7 +10,7 @@ from schemas.ids import AccountId, PayeeId, PeriodId, account_id
 from schemas.messages import Role
 from schemas.plan import PlanDocument
 from schemas.reference import Period
-from schemas.state import HoldReason
+from schemas.state import BOOKINGS, HoldReason
 
 
 class Obstacle(NamedTuple):
@@ -63,7 +63,7 @@ def _place(reference: Reference, payee_id: PayeeId, day: dt.date) -> Placement:
         problem = f"plan {assignment.plan_id} has no version in period {period.period_id}"
         return _nowhere(HoldReason.NO_PLAN, problem)
     above = tuple(
-        manager_seat(reference, manager, day, period)
+        _manager_seat(reference, manager, day, period)
         for manager in reference.managers_above(payee_id, day)
     )
     has_quota = reference.quota_of(payee_id, period.period_id) is not None
@@ -71,7 +71,7 @@ def _place(reference: Reference, payee_id: PayeeId, day: dt.date) -> Placement:
     return Placement(_seat(payee_id, period, assignment.assignment_id), None, unpriced, above)
 
 
-def manager_seat(reference: Reference, manager: PayeeId, day: dt.date, period: Period) -> Seat:
+def _manager_seat(reference: Reference, manager: PayeeId, day: dt.date, period: Period) -> Seat:
     """A roll-up is never held: a manager whom no plan covers is counted and paid nothing."""
     assignment = reference.assignment_on(manager, day)
     covered = assignment and reference.plan_of(assignment, period)
@@ -93,6 +93,6 @@ def _roles_by_quota(plan: PlanDocument) -> frozenset[Role]:
     return frozenset(
         role
         for component in plan.components
-        if needs_quota(component)
+        if needs_quota(component) and BOOKINGS in component.measure.credit_types
         for role in component.measure.roles
     )

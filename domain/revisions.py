@@ -82,7 +82,9 @@ def merged(state: DealState) -> DealChanged | None:
 
 def people_source(state: DealState) -> str:
     """The source whose keys name the people of `merged`: the one that gave owner or splits."""
-    ranked = _ranked(state) if len(state.facets) > 1 else [facet.content for facet in state.facets]
+    if len(state.facets) == 1:
+        return state.facets[0].seen.source
+    ranked = _ranked(state)
     named = (deal.source for deal in ranked if deal.owner_key or deal.splits)
     return next(named, ranked[0].source)
 

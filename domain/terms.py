@@ -36,8 +36,14 @@ class SegmentTerms(NamedTuple):
     by_name: dict[ComponentId, ComponentTerms]
     quota: Decimal | None
     period: Period
-    booking_period: PeriodId
+    booking_period: PeriodId | None
     kind: EntryKind
+
+    def books_into(self) -> PeriodId:
+        """Where an entry of these terms is booked; raises NoOpenPeriod."""
+        if self.booking_period is None:
+            raise NoOpenPeriod(f"no period is open from {self.period.period_id} on")
+        return self.booking_period
 
 
 class AccountTerms(NamedTuple):
@@ -78,8 +84,6 @@ def _segment_terms(
     own_rate = assignment.rate if assignment else None
     components = tuple(_component_terms(part, quota, own_rate) for part in plan.components)
     booking = reference.first_open_period(period)
-    if booking is None:
-        raise NoOpenPeriod(f"no period is open from {period_id} on")
     return SegmentTerms(
         plan_id=plan.plan_id,
         plan_version=plan.version,
@@ -88,7 +92,7 @@ def _segment_terms(
         by_name={part.component: part for part in components},
         quota=quota,
         period=period,
-        booking_period=booking.period_id,
+        booking_period=booking.period_id if booking else None,
         kind=EntryKind.EARNED if booking is period else EntryKind.ADJUSTMENT,
     )
 
