@@ -6,6 +6,7 @@ The same function derives the statement of an open period and the one that is fr
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 
 import msgspec
 
@@ -37,7 +38,11 @@ def derive(basis: Basis, reference: Reference) -> Statement:
     found = _numbered(
         [
             *lines(_of(basis.credits, basis.period_id), terms),
-            *(line for origin in _origins(basis, reference) for line in _corrections(basis, origin, terms)),
+            *(
+                line
+                for origin in _origins(basis, reference)
+                for line in _corrections(basis, origin, terms)
+            ),
         ]
     )
     _check(basis, found)
@@ -57,7 +62,8 @@ def derive(basis: Basis, reference: Reference) -> Statement:
 def _origins(basis: Basis, reference: Reference) -> list[PeriodId]:
     """The locked periods that the entries correct, in calendar order."""
     corrected = {entry.origin_period for entry in basis.sums} - {basis.period_id}
-    return [row.period_id for row in reference.periods if row.period_id in corrected]
+    rows = sorted(reference.rows.periods, key=attrgetter("starts_on"))
+    return [row.period_id for row in rows if row.period_id in corrected]
 
 
 def _corrections(basis: Basis, origin: PeriodId, terms: AccountTerms) -> tuple[Line, ...]:

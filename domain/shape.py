@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import pairwise
+from operator import attrgetter
 
 from domain.reference import Reference
 from schemas.reference import Period
@@ -11,7 +12,8 @@ from schemas.reference import Period
 
 def period_last_year(reference: Reference, period: Period) -> Period | None:
     """The period with the same ordinal in the previous plan year; None where there is none."""
-    years = list(dict.fromkeys(row.plan_year for row in reference.periods))
+    rows = sorted(reference.rows.periods, key=attrgetter("starts_on"))
+    years = dict.fromkeys(row.plan_year for row in rows)
     before = {year: earlier for earlier, year in pairwise(years)}
     earlier = before.get(period.plan_year)
     if earlier is None:

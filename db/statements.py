@@ -1,0 +1,208 @@
+"""Statements: what they are derived from, and the frozen ones, written once."""
+
+import datetime as dt
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from db.connect import Connection
+from schemas.ids import AccountId, CreditId, DealId, PayeeId, PeriodId
+from schemas.messages import Cause, Role
+from schemas.state import Credit, Line
+from schemas.statements import Basis, EntrySum, Statement
+
+NO_LIMIT: Final = 2**63 - 1
+
+
+class Frozen(NamedTuple):
+    """How many of a period's accounts have their statement."""
+
+    frozen: int
+    accounts: int
+
+
+_LINES: Final = msgspec.json.Decoder(tuple[Line, ...])
+
+
+def bases(
+    conn: Connection,
+    period_id: PeriodId,
+    accounts: Sequence[AccountId],
+    *,
+    earlier: Sequence[PeriodId],
+    before_version: int = NO_LIMIT,
+) -> list[Basis]:
+    """What the statements of those accounts with entries in the period follow from.
+
+    As it stood before that reference version: a lock's own for a locked period, no limit for an
+    open one. `earlier` are the periods before it. Several statements: call it in one snapshot
+    unless what they read cannot move any more.
+    """
+    sums = entry_sums(conn, period_id, accounts, before_version=before_version)
+    origins = sorted({period_id, *(entry.origin_period for entry in sums)})
+    credits = credits_in_force(conn, accounts, origins, before_version=before_version)
+    frozen = frozen_lines(conn, accounts, earlier) if len(origins) > 1 else {}
+    by_account: dict[AccountId, list[Credit]] = {}
+    for credit in credits:
+        by_account.setdefault(credit.account_id, []).append(credit)
+    return [
+        Basis(
+            account,
+            period_id,
+            tuple(entries),
+            tuple(by_account.get(account, ())),
+            tuple(frozen.get(account, ())),
+        )
+        for account, entries in groupby(sums, key=attrgetter("account_id"))
+    ]
+
+
+TO_FREEZE: Final = """
+SELECT DISTINCT l.account_id FROM ledger l
+ WHERE l.booking_period = %(period)s AND l.account_id > %(after)s
+   AND NOT EXISTS (SELECT FROM statements s
+                    WHERE s.account_id = l.account_id AND s.period_id = %(period)s)
+ ORDER BY 1 LIMIT %(most)s"""
+
+
+def to_freeze(
+    conn: Connection, period_id: PeriodId, after: AccountId, accounts_max: int
+) -> list[AccountId]:
+    """Accounts with entries in the period and no statement of it yet, in order, after that one."""
+    rows = conn.execute(TO_FREEZE, {"period": period_id, "after": after, "most": accounts_max})
+    return [AccountId(account) for (account,) in rows]
+
+
+FROZEN: Final = """
+SELECT (SELECT count(*) FROM statements WHERE period_id = %(period)s),
+       (SELECT count(DISTINCT account_id) FROM ledger WHERE booking_period = %(period)s)"""
+
+
+def frozen(conn: Connection, period_id: PeriodId) -> Frozen:
+    """How far freezing is."""
+    row = conn.execute(FROZEN, {"period": period_id}).fetchone()
+    assert row is not None
+    return Frozen(*row)
+
+
+ENTRY_SUMS: Final = """
+SELECT account_id, min(payee_id), min(currency), component, segment, origin_period,
+       sum(credited), sum(earned)
+  FROM ledger
+ WHERE booking_period = %s AND account_id = ANY(%s) AND reference_version < %s
+ GROUP BY account_id, component, segment, origin_period
+ ORDER BY account_id, origin_period, segment, component"""
+
+
+def entry_sums(
+    conn: Connection,
+    period_id: PeriodId,
+    accounts: Sequence[AccountId],
+    *,
+    before_version: int = NO_LIMIT,
+) -> list[EntrySum]:
+    """What was booked in a period under reference versions below that one."""
+    rows = conn.execute(ENTRY_SUMS, (period_id, list(accounts), before_version))
+    return [EntrySum(*row) for row in rows]
+
+
+CREDITS: Final = """
+SELECT credit_id, deal_id, deal_source, deal_revision, payee_id, account_id, role, credit_type,
+       ordinal, amount, currency, closed_on, closed_at, origin_period, segment, cause
+  FROM credits c
+ WHERE account_id = ANY(%(accounts)s) AND origin_period = ANY(%(origins)s)
+   AND reverses IS NULL AND reference_version < %(before)s
+   AND NOT EXISTS (
+       SELECT FROM credits r
+        WHERE r.account_id = c.account_id AND r.origin_period = c.origin_period
+          AND r.reverses = c.credit_id AND r.reference_version < %(before)s)"""
+
+
+def credits_in_force(
+    conn: Connection,
+    accounts: Sequence[AccountId],
+    origins: Sequence[PeriodId],
+    *,
+    before_version: int = NO_LIMIT,
+) -> list[Credit]:
+    """Credits that stood, not reversed, under reference versions below that one."""
+    parameters = {"accounts": list(accounts), "origins": list(origins), "before": before_version}
+    return [_credit(row) for row in conn.execute(CREDITS, parameters)]
+
+
+def _credit(row: tuple[Any, ...]) -> Credit:
+    return Credit(
+        credit_id=CreditId(row[0]),
+        deal_id=DealId(row[1]),
+        deal_source=row[2],
+        deal_revision=row[3],
+        payee_id=PayeeId(row[4]),
+        account_id=AccountId(row[5]),
+        role=Role(row[6]),
+        credit_type=row[7],
+        ordinal=row[8],
+        amount=row[9],
+        currency=row[10],
+        closed_on=row[11],
+        closed_at=row[12],
+        origin_period=PeriodId(row[13]),
+        segment=row[14],
+        cause=Cause(row[15]),
+    )
+
+
+FROZEN_LINES: Final = """
+SELECT account_id, lines::text FROM statements
+ WHERE account_id = ANY(%s) AND period_id = ANY(%s)"""
+
+
+def frozen_lines(
+    conn: Connection, accounts: Sequence[AccountId], periods: Sequence[PeriodId]
+) -> dict[AccountId, list[Line]]:
+    """All lines of the accounts' frozen statements of those periods."""
+    found: dict[AccountId, list[Line]] = {}
+    for account, lines in conn.execute(FROZEN_LINES, (list(accounts), list(periods))):
+        found.setdefault(account, []).extend(_LINES.decode(lines))
+    return found
+
+
+FREEZE: Final = """
+INSERT INTO statements (account_id, period_id, payee_id, earned, currency, line_count,
+                        statement_hash, lines, locked_at, frozen_at)
+SELECT u.*, %s, clock_timestamp()
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::numeric[], %s::text[], %s::int[],
+              %s::text[], %s::json[])
+    AS u(account_id, period_id, payee_id, earned, currency, line_count, statement_hash, lines)
+ ORDER BY account_id
+    ON CONFLICT (account_id, period_id) DO NOTHING"""
+DIFFERING: Final = """
+SELECT s.account_id
+  FROM unnest(%s::text[], %s::text[], %s::text[]) AS u(account_id, period_id, statement_hash)
+  JOIN statements s USING (account_id, period_id)
+ WHERE s.statement_hash <> u.statement_hash"""
+
+
+def freeze(
+    conn: Connection, statements: Sequence[Statement], *, locked_at: dt.datetime
+) -> list[AccountId]:
+    """Write each once; the accounts whose frozen statement differs from the one given."""
+    columns = [list(column) for column in zip(*map(_columns, statements), strict=True)]
+    conn.execute(FREEZE, (locked_at, *columns))
+    rows = conn.execute(DIFFERING, (columns[0], columns[1], columns[6]))
+    return [AccountId(account) for (account,) in rows]
+
+
+def _columns(statement: Statement) -> tuple[object, ...]:
+    return (
+        statement.account_id,
+        statement.period_id,
+        statement.payee_id,
+        statement.earned,
+        statement.currency,
+        len(statement.lines),
+        statement.statement_hash,
+        msgspec.json.encode(statement.lines).decode(),
+    )
