@@ -145,4 +145,4 @@ def _version_at(conn: Connection, installation: Installation, at: dt.datetime | 
         conn.execute(VERSION_AT.format(table=source.table).encode(), (at,)).fetchone()
         for source in (*_SOURCES.values(), _CALENDARS)
     ]
-    return max(row[0] for row in versions if row)
+    return max(int(row[0]) for row in versions if row)

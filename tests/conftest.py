@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local.stack import Stack, running
+from tests.database import database, migrated_template  # noqa: F401 (fixtures, for every test)
 from tests.services import new_database, unique_name
 
 MARKS = {"stack": "services", "chromium": "browser"}
