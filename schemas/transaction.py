@@ -1,0 +1,40 @@
+"""What passes between the batch protocol and the store: claims, tokens, and how a batch can fail."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Claim(NamedTuple):
+    """What a claim gives: the token, and where this partition stands."""
+
+    token: int
+    next_offset: int
+    published_to: int
+
+
+class Entered(NamedTuple):
+    """What is read behind the turnstile."""
+
+    tokens: Mapping[int, int]
+    reference_version: int
+    reference_known_at: dt.datetime
+    sealed_to: dt.datetime
+
+
+class Advance(NamedTuple):
+    """How a partition moves with the commit."""
+
+    partition: int
+    token: int
+    expected: int
+    next: int
+    published_to: int
+
+
+class Fenced(Exception):
+    """Another worker holds the token; or we cannot know whether our commit went through."""
+
+
+class Aborted(Exception):
+    """The transaction was rolled back for a reason that a new attempt may not meet again."""

@@ -1,0 +1,266 @@
+"""The Log on Faust: membership, assignment and routing are Faust's, the records come in slices.
+
+The one module that reaches into Faust (docs/decisions/0003). Faust's own iteration acknowledges in
+`finally` and costs four tasks a message; here one slice per fetched partition goes on the
+channel's queue, and what is acknowledged is said by the processor, after its commit.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import aiokafka
+import faust
+import mode
+from aiokafka.partitioner import murmur2
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode.services import WaitResults
+
+from schemas import limits
+from schemas.settings import Settings
+from schemas.topics import BY_NAME, TOPICS
+from streams.ports import Bounds, Outgoing, Record, Slice, Stopped
+
+GROUP: Final = "worker"  # behind the topics' prefix
+
+
+class BulkConsumer(driver.Consumer):  # type: ignore[misc]
+    """Puts one slice per partition and fetch on the channel, instead of one event per message."""
+
+    async def wait_first(self, *coros: Any, timeout: Any = None) -> WaitResults:
+        """While the flow is not suspended there is nothing to race the callback against."""
+        first = coros[0]
+        if len(coros) == 2 and asyncio.iscoroutine(first) and not self.suspend_flow.is_set():
+            coros[1].close()
+            await first
+            return WaitResults([first], [None], False)
+        return await super().wait_first(*coros, timeout=timeout)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's livelock detector counts its own acknowledgements; we make none."""
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        channels = self.app.topics._tp_index
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                await self.sleep(0)
+                records, _ = await self._wait_next_records(1.0)
+                generation = self.app.consumer_generation_id
+                if records is None or self.should_stop:
+                    continue
+                if not self.flow_active:
+                    await self.perform_seek()
+                    continue
+                for tp, fetched in records.items():
+                    await self._deliver(tp, fetched, channels[tp], generation)
+        except self.consumer_stopped_errors:
+            if not self.transport.app.should_stop:
+                raise
+
+    async def _deliver(
+        self, tp: TP, fetched: Sequence[Any], channels: Iterable[Any], generation: int
+    ) -> None:
+        read = self._read_offset.get(tp)
+        wanted = [record for record in fetched if read is None or record.offset >= read]
+        if not wanted:
+            return
+        part = Slice(
+            tp.partition,
+            [Record(r.offset, r.key, r.value, r.headers) for r in wanted],
+            generation,
+        )
+        for channel in channels:
+            while channel.queue.qsize() >= limits.SLICES_QUEUED_MAX and self.flow_active:
+                await asyncio.sleep(0.002)
+            if self.flow_active and generation == self.app.consumer_generation_id:
+                channel.queue.put_nowait(part)
+        self._read_offset[tp] = wanted[-1].offset + 1
+
+
+class BulkTransport(driver.Transport):  # type: ignore[misc]
+    """Faust's aiokafka transport with that consumer."""
+
+    Consumer = BulkConsumer
+
+
+def make_app(settings: Settings) -> faust.App:
+    """A Faust app without tables, web, leader election or topic creation."""
+    app = faust.App(
+        f"{settings.topic_prefix}.{GROUP}",
+        broker=f"kafka://{settings.kafka.replace(',', ';')}",
+        agent_supervisor=mode.CrashingSupervisor,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        consumer_auto_offset_reset="earliest",
+        stream_wait_empty=False,
+        stream_buffer_maxsize=limits.SLICES_QUEUED_MAX,
+        broker_max_poll_records=limits.BATCH_RECORDS_MAX,
+        broker_session_timeout=6,
+        broker_heartbeat_interval=1,
+        datadir=f"/tmp/paceboard-faust-{uuid.uuid4().hex[:8]}",
+    )
+    app.transport = BulkTransport(app.conf.broker, app)
+    return app
+
+
+class FaustReader:
+    """Takes slices of one topic from the channel of a Faust agent."""
+
+    def __init__(self, app: faust.App, topic: str) -> None:
+        self._app = app
+        self.topic = topic
+        self._channel: Any = None
+
+    def bind(self, channel: Any) -> None:
+        """The agent's channel, known once the agent runs."""
+        self._channel = channel
+
+    def assigned(self) -> tuple[int, frozenset[int]] | None:
+        """The current assignment and its partitions of this topic; None while rebalancing."""
+        if self._app.rebalancing or self._channel is None:
+            return None
+        partitions = frozenset(
+            tp.partition for tp in self._app.consumer.assignment() if tp.topic == self.topic
+        )
+        return (self._app.consumer_generation_id, partitions)
+
+    def waiting(self) -> int:
+        """How many records lie in the queue."""
+        return sum(len(part.records) for part in self._channel.queue._queue)
+
+    async def take(self, most: int, *, wait_s: float) -> list[Slice]:
+        """What has arrived under the current assignment. Raises Stopped at shutdown."""
+        queue = self._channel.queue
+        try:
+            taken = [await asyncio.wait_for(self._channel.get(), wait_s)]
+        except TimeoutError:
+            return []
+        except StopAsyncIteration:
+            raise Stopped from None
+        count = len(taken[0].records)
+        while count < most and not queue.empty():
+            taken.append(queue.get_nowait())
+            count += len(taken[-1].records)
+        current = self._app.consumer_generation_id
+        return [part for part in taken if part.assignment == current]
+
+    async def acknowledge(self, offsets: Mapping[int, int], assignment: int) -> None:
+        """Commit to the group, if the assignment still holds; else it is somebody else's to do."""
+        if not self._app.rebalancing and self._app.consumer_generation_id == assignment:
+            await self._app.consumer._commit(
+                {TP(self.topic, partition): offset for partition, offset in offsets.items()}
+            )
+
+    async def bounds(self, partition: int) -> Bounds:
+        """Start, end and committed offset of a partition."""
+        tp = TP(self.topic, partition)
+        consumer = self._app.consumer
+        starts = await consumer.earliest_offsets(tp)
+        ends = await consumer.highwaters(tp)
+        thread = consumer._thread
+        committed = await thread.call_thread(thread._ensure_consumer().committed, tp)
+        return Bounds(starts[tp], ends[tp], committed)
+
+
+class FaustLog(FaustReader):
+    """The deals processor's Log: the deals topic in, an idempotent producer out."""
+
+    def __init__(self, app: faust.App, settings: Settings) -> None:
+        super().__init__(app, BY_NAME["deals"].full_name(settings.topic_prefix))
+        self._settings = settings
+        self._producer: aiokafka.AIOKafkaProducer | None = None
+        self._partitions: dict[str, int] = {}
+        self._partition_of: dict[tuple[str, bytes], int] = {}
+        self._names = {topic.name: topic.full_name(settings.topic_prefix) for topic in TOPICS}
+
+    async def publish(self, records: Sequence[Outgoing]) -> dict[tuple[str, int], int]:
+        """Whole producer batches per partition, in order; returns when all are acknowledged."""
+        producer = await self._started()
+        builders: dict[tuple[str, int], Any] = {}
+        sent: list[tuple[tuple[str, int], int, Awaitable[Any]]] = []
+        for record in records:
+            place = (record.topic, await self._place(record))
+            builder = builders.get(place) or producer.create_batch()
+            builders[place] = builder
+            if not self._append(builder, record):
+                sent.append(await self._send(place, builder))
+                builders[place] = producer.create_batch()
+                if not self._append(builders[place], record):
+                    raise ValueError(f"a record of {len(record.value)} bytes fits no batch")
+        for place, builder in builders.items():
+            sent.append(await self._send(place, builder))
+        ends: dict[tuple[str, int], int] = {}
+        for place, count, acknowledged in sent:
+            metadata = await acknowledged
+            ends[place] = max(ends.get(place, 0), metadata.offset + count)
+        return ends
+
+    async def close(self) -> None:
+        """Flush and close the producer."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    @staticmethod
+    def _append(builder: Any, record: Outgoing) -> bool:
+        return (
+            builder.append(
+                key=record.key,
+                value=record.value,
+                timestamp=None,
+                headers=list(record.headers),
+            )
+            is not None
+        )
+
+    async def _send(
+        self, place: tuple[str, int], builder: Any
+    ) -> tuple[tuple[str, int], int, Awaitable[Any]]:
+        topic, partition = place
+        count = builder.record_count()
+        producer = await self._started()
+        future = await producer.send_batch(builder, self._names[topic], partition=partition)
+        return (place, count, future)
+
+    async def _place(self, record: Outgoing) -> int:
+        """The partition that Java's clients would choose."""
+        key = (record.topic, record.key)
+        place = self._partition_of.get(key)
+        if place is None:
+            count = self._partitions.get(record.topic)
+            if count is None:
+                producer = await self._started()
+                count = len(await producer.partitions_for(self._names[record.topic]))
+                self._partitions[record.topic] = count
+            if len(self._partition_of) > limits.DEALS_CACHED_MAX:
+                self._partition_of.clear()
+            place = self._partition_of[key] = (murmur2(record.key) & 0x7FFFFFFF) % count
+        return place
+
+    async def _started(self) -> aiokafka.AIOKafkaProducer:
+        if self._producer is None:
+            self._producer = aiokafka.AIOKafkaProducer(
+                bootstrap_servers=self._settings.kafka,
+                enable_idempotence=True,
+                acks="all",
+                max_batch_size=limits.PRODUCER_BATCH_BYTES,
+                max_request_size=limits.REQUEST_BYTES_MAX,
+            )
+            await self._producer.start()
+        return self._producer
+
+
+Agent = Callable[[Any], Awaitable[None]]
+
+
+def add_agent(app: faust.App, topic: str, run: Agent) -> None:
+    """An agent that owns the topic's channel; it never yields and acknowledges by itself."""
+    channel = app.topic(
+        topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+
+    @app.agent(channel, name=f"paceboard.{topic}")  # type: ignore[untyped-decorator]
+    async def agent(stream: Any) -> None:
+        await run(stream.channel)

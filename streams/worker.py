@@ -1,0 +1,86 @@
+"""One worker: a Faust app with the deals processor, standings, alerts and the leased jobs.
+
+`run_worker` returns the exit code. A worker that lost the token of its current assignment leaves
+the group, pauses for a random time that grows with each loss, and starts anew.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import sys
+import time
+from typing import Any, Final
+
+import faust
+import structlog
+from prometheus_client import start_http_server
+
+from db.store import PostgresStore
+from schemas import limits
+from schemas.settings import Settings
+from streams.deals import DealsProcessor, Rejoin
+from streams.faust_log import FaustLog, add_agent, make_app
+
+log = structlog.get_logger()
+
+_LOSSES: Final = "PACEBOARD_WORKER_LOSSES"
+
+
+class Worker:
+    """What one worker process runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.app: faust.App = make_app(settings)
+        self.failure: BaseException | None = None
+        self._log = FaustLog(self.app, settings)
+        self._store = PostgresStore(settings, self._log.topic)
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._deals = DealsProcessor(self._log, self._store, topic=self._log.topic, owner=owner)
+        add_agent(self.app, self._log.topic, self._run_deals)
+
+    async def _run_deals(self, channel: Any) -> None:
+        self._log.bind(channel)
+        try:
+            await self._deals.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.failure = error
+            log.error("deals_processor_failed", error=str(error), kind=type(error).__name__)
+            raise
+        finally:
+            await asyncio.shield(self._log.close())
+            self._store.close()
+
+
+def run_worker(settings: Settings, *, metrics_port: int | None = None) -> int:
+    """Until stopped: 0; 1 when it failed, with the reason logged."""
+    if metrics_port is not None:
+        start_http_server(metrics_port, "127.0.0.1")
+    worker = Worker(settings)
+    code = _execute(worker.app)
+    if isinstance(worker.failure, Rejoin):
+        _start_anew(worker.failure)
+    return 1 if worker.failure is not None else code
+
+
+def _execute(app: faust.App) -> int:
+    """Faust's own runner: it handles the signals and leaves the group."""
+    logging.getLogger("faust").setLevel(logging.WARNING)
+    try:
+        faust.Worker(app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def _start_anew(loss: Rejoin) -> None:
+    """Leave no state behind: the process is replaced."""
+    losses = int(os.environ.get(_LOSSES, "0")) + 1
+    pause = random.uniform(0, min(2**losses, limits.REJOIN_PAUSE_SECONDS_MAX))
+    log.warning("rejoining", why=str(loss), pause_s=round(pause, 1), losses=losses)
+    time.sleep(pause)
+    os.environ[_LOSSES] = str(losses)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
