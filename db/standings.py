@@ -1,7 +1,7 @@
 """Boards: which rows a standing is made of, and its state with its versions."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -92,27 +92,40 @@ def note_published(conn: Connection, board_id: BoardId, version: int) -> None:
 CREDITED: Final = """
 SELECT a.payee_id, p.segment, p.component, sum(p.credited)
   FROM positions p JOIN accounts a USING (account_id)
- WHERE p.period_id = %s AND p.component = ANY(%s)
+ WHERE p.period_id = %(period)s AND p.component = ANY(%(components)s)
+   AND (%(accounts)s::text[] IS NULL OR p.account_id = ANY(%(accounts)s))
  GROUP BY 1, 2, 3"""
 
 
 def credited(
-    conn: Connection, period_id: PeriodId, components: Sequence[ComponentId]
+    conn: Connection,
+    period_id: PeriodId,
+    components: Sequence[ComponentId],
+    accounts: Collection[AccountId] | None = None,
 ) -> list[Credited]:
-    """What has been credited in a period by those components; one statement, so one state."""
-    rows = conn.execute(CREDITED, (period_id, list(components)))
-    return [Credited(*row) for row in rows]
+    """What those components have credited in a period, of those accounts or of all.
+
+    One statement, so one committed state.
+    """
+    chosen = None if accounts is None else list(accounts)
+    parameters = {"period": period_id, "components": list(components), "accounts": chosen}
+    return [Credited(*row) for row in conn.execute(CREDITED, parameters)]
 
 
 COMPLETE_THROUGH: Final = """
-SELECT s.source, count(*), min(s.complete_through), i.deals_partitions
-  FROM source_states s CROSS JOIN installation i
- WHERE s.partition < i.deals_partitions
- GROUP BY s.source, i.deals_partitions"""
+WITH heard AS (SELECT source FROM sources WHERE known_to IS NULL
+               UNION SELECT source FROM source_states)
+SELECT h.source, count(s.partition), min(s.complete_through), i.deals_partitions
+  FROM heard h CROSS JOIN installation i
+  LEFT JOIN source_states s ON s.source = h.source AND s.partition < i.deals_partitions
+ GROUP BY h.source, i.deals_partitions"""
 
 
 def complete_through(conn: Connection) -> dt.datetime | None:
-    """Up to when every source that declares it has sent all; a partition without a word: None."""
+    """Up to when all sources have sent everything, those registered and those heard of.
+
+    A source or a partition without a word counts as nothing: None.
+    """
     rows = conn.execute(COMPLETE_THROUGH).fetchall()
     if not rows or any(count < partitions for _, count, _, partitions in rows):
         return None

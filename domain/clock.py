@@ -4,17 +4,11 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
+
+from schemas.clock import ClockRow
 
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
-
-
-class ClockRow(NamedTuple):
-    """From the instant `real` on, business time runs from `business` at `rate` times real time."""
-
-    real: dt.datetime
-    business: dt.datetime
-    rate: Decimal  # 0: stands still
 
 
 def business_at(rows: Sequence[ClockRow], real: dt.datetime) -> dt.datetime:
