@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
@@ -174,15 +175,29 @@ def note_sent(conn: Connection, ids: Sequence[int]) -> None:
 
 # ---- what was credited later than a day ----
 
+
+class CreditedLater(NamedTuple):
+    """What an account has credited for deals closed on a day, by segment, role and type."""
+
+    account_id: AccountId
+    payee_id: PayeeId
+    segment: str
+    role: str
+    credit_type: str
+    closed_on: dt.date
+    amount: Decimal
+
+
 CREDITED_AFTER: Final = """
-SELECT account_id, segment, role, credit_type, closed_on, sum(amount)
+SELECT account_id, payee_id, segment, role, credit_type, closed_on, sum(amount)
   FROM credits
  WHERE account_id = ANY(%s) AND origin_period = %s AND closed_on > %s
- GROUP BY 1, 2, 3, 4, 5"""
+ GROUP BY 1, 2, 3, 4, 5, 6"""
 
 
 def credited_after(
     conn: Connection, accounts: Sequence[AccountId], period_id: PeriodId, day: dt.date
-) -> list[tuple[object, ...]]:
-    """What stands credited for deals closed after a day, by (account, segment, role, type, day)."""
-    return conn.execute(CREDITED_AFTER, (list(accounts), period_id, day)).fetchall()
+) -> list[CreditedLater]:
+    """What stands credited in a period for deals closed after a day."""
+    rows = conn.execute(CREDITED_AFTER, (list(accounts), period_id, day))
+    return [CreditedLater(*row) for row in rows]

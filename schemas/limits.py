@@ -52,6 +52,7 @@ BOARD_RECOMPUTE_MS_MIN: Final = 250
 BOARD_ROWS_MAX: Final = 5_000
 SHAPE_SECONDS_MAX: Final = 60
 CATCH_UP_DAYS_MAX: Final = 100
+ALERT_ACCOUNTS_MAX: Final = 500  # locked together
 
 # The leased jobs
 PUBLISH_SECONDS_MAX: Final = 10
