@@ -70,7 +70,7 @@ def _execute(app: faust.App) -> int:
     """Faust's own runner: it handles the signals and leaves the group."""
     logging.getLogger("faust").setLevel(logging.WARNING)
     try:
-        faust.Worker(app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
+        faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False).execute_from_commandline()
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0
