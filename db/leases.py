@@ -29,7 +29,7 @@ VALUES (%(lease)s, %(owner)s, nextval('lease_tokens'),
         clock_timestamp() + make_interval(secs => %(seconds)s))
     ON CONFLICT (lease) DO UPDATE
    SET owner = excluded.owner, token = excluded.token, held_until = excluded.held_until
- WHERE l.held_until < clock_timestamp()
+ WHERE l.held_until < clock_timestamp() OR l.owner = excluded.owner
 RETURNING token"""
 RENEW: Final = """
 UPDATE leases
@@ -44,7 +44,10 @@ UPDATE leases SET held_until = clock_timestamp()
 def take(
     conn: Connection, name: str, owner: str, *, seconds: float = limits.LEASE_SECONDS
 ) -> Lease | None:
-    """The lease, where nobody holds it; None where another does. Waits for a holder's write."""
+    """The lease, where nobody else holds it; None where another does. Waits for a holder's write.
+
+    `owner` is one process's own: after a lost connection it need not wait for its own lease.
+    """
     parameters = {"lease": name, "owner": owner, "seconds": seconds}
     row = retries.run(conn, lambda: conn.execute(TAKE, parameters).fetchone())
     return None if row is None else Lease(name, owner, row[0])

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from db.connect import Connection
-from schemas.ids import DealId
+from schemas.ids import AccountId, DealId
 from schemas.messages import BINDINGS, BY_TYPE, Message
 
 Offsets = Mapping[int, int]  # partition of the deals topic -> offset after the last record written
@@ -147,6 +147,16 @@ def note_recredit(conn: Connection, recredit: Recredit) -> None:
     """Remember how far it is."""
     version, after, offsets, deals, is_finished = recredit
     conn.execute(NOTE_RECREDIT, (version, after, _json(offsets), deals, is_finished))
+
+
+# ---- accounts ----
+
+ACCOUNTS: Final = "SELECT account_id FROM accounts WHERE account_id > %s ORDER BY 1 LIMIT %s"
+
+
+def accounts(conn: Connection, after: AccountId, accounts_max: int) -> list[AccountId]:
+    """Accounts in order, after that one."""
+    return [AccountId(account) for (account,) in conn.execute(ACCOUNTS, (after, accounts_max))]
 
 
 # ---- old chunks ----

@@ -57,11 +57,14 @@ ALERT_ACCOUNTS_MAX: Final = 500  # locked together
 # The leased jobs
 PUBLISH_SECONDS_MAX: Final = 10
 JOB_PAUSE_MS: Final = 50
+COMMANDS_PAUSE_MS: Final = 250  # between looks at what a reference change may move
 JOB_BACKOFF_SECONDS_MAX: Final = 30
 RELAY_ROWS_MAX: Final = 500
 RECREDIT_DEALS_MAX: Final = 500
+REACCRUE_ACCOUNTS_MAX: Final = 500
 FREEZE_ACCOUNTS_MAX: Final = 200
 OLD_CHUNKS_EVERY_SECONDS: Final = 6 * 3_600
+HISTORY_DAYS: Final = 1_100  # of progress and alert events: three years
 DRAIN_SECONDS_MAX: Final = 60
 FREEZE_SECONDS_MAX: Final = 600
 
