@@ -18,6 +18,17 @@ from schemas.settings import DatabaseRole, Settings
 HERE: Final = Path(__file__).parent
 MIGRATION: Final = 8097862892267333490  # an advisory lock's key
 LOCK: Final = f"SELECT pg_advisory_lock({MIGRATION})"
+# Functions of ours that this transaction has not written: a renamed one, one with other arguments.
+LEFT_OVER: Final = """
+    SELECT p.oid::regprocedure::text FROM pg_proc p
+    WHERE p.pronamespace = 'public'::regnamespace
+      AND p.proowner = current_user::regrole
+      AND p.xmin <> pg_current_xact_id()::xid
+      AND NOT EXISTS (
+          SELECT FROM pg_depend d
+          WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+      )
+"""
 NO_LOCK_TIMEOUT: Final = "SET lock_timeout = 0"
 
 
@@ -50,10 +61,12 @@ def check(settings: Settings) -> None:
 
 
 def apply_functions(conn: Connection) -> None:
-    """(Re)create the functions of db/sql/, file by file, each in a transaction."""
-    for path in sorted((HERE / "sql").glob("*.sql")):
-        with conn.transaction():
+    """(Re)create the functions of db/sql/ and drop those that stand there no more, in one step."""
+    with conn.transaction():
+        for path in sorted((HERE / "sql").glob("*.sql")):
             conn.execute(path.read_bytes())
+        for (signature,) in conn.execute(LEFT_OVER).fetchall():
+            conn.execute(f"DROP FUNCTION {signature}".encode())
 
 
 def engine(settings: Settings) -> sa.Engine:

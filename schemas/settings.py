@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from schemas.topics import DEFAULT_PREFIX
 
@@ -123,7 +123,10 @@ class Settings:
         return urlsplit(url)._replace(path=f"/{quote(database, safe='')}").geturl()
 
     def password(self, role: DatabaseRole) -> str:
-        """A role's password."""
+        """A role's password: its variable, else the one in its explicit address."""
+        in_address = urlsplit(self.values.get(role.url_variable, "")).password
+        if role.password_variable not in self.values and in_address:
+            return unquote(in_address)
         return self._needed(
             role.password_variable, f"set it to the password of the database role {role.login}"
         )

@@ -9,6 +9,9 @@ import pytest
 from deploy.local import database
 from deploy.local.places import Places
 from deploy.local.process import stop
+from deploy.local.stack import Stack
+from schemas.settings import Settings
+from tests.database import copied
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,10 @@ def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     service = database.start(places, "postgres")
     yield database.url(places, service)
     stop(service, by=database.STOP_SIGNAL)
+
+
+@pytest.fixture(scope="module")
+def module_database_settings(stack: Stack, migrated_template: str) -> Iterator[Settings]:
+    """One migrated database for the tests of a module."""
+    with copied(stack, migrated_template) as settings:
+        yield settings

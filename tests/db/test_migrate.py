@@ -1,6 +1,7 @@
 """An empty server becomes the declared tables, on TimescaleDB and on plain PostgreSQL."""
 
 import concurrent.futures
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -12,8 +13,9 @@ from db.tables import HYPERTABLES
 from db.turnstile import TURNSTILE
 from deploy.local.stack import Stack
 from schemas.limits import CHUNK_DAYS
-from schemas.settings import Settings
+from schemas.settings import DatabaseRole, Settings
 from tests.database import connected, settings_for
+from tests.services import with_login
 
 DUMP = """
     SELECT relname::text, relowner::regrole::text, relacl::text FROM pg_class
@@ -49,6 +51,37 @@ def test_the_owner_owns_it_all_and_repeating_changes_nothing(
     assert {owner for _, owner, _ in before} == {"paceboard_owner"}
 
 
+def test_a_database_in_use_is_migrated_again(database: Settings) -> None:
+    """Chunks are there, a function has other arguments now: readable, and no left-overs."""
+    with connected(database, "owner") as conn:
+        conn.execute("CREATE FUNCTION seal(since date) RETURNS date LANGUAGE sql RETURN since")
+    with connected(database, "worker") as conn:
+        conn.execute(
+            "INSERT INTO payments (booked_at, payment_id, payee_id, kind, booking_period, amount, "
+            "currency, cause) SELECT now() - d * interval '100 days', d, 'p', 'paid', 'q', d, "
+            "'USD', 'test' FROM generate_series(1, 5) d"
+        )
+    migrate.migrate(database)
+    with connected(database, "reader") as conn:
+        assert conn.execute("SELECT sum(amount) FROM payments").fetchone() == (15,)
+        seals = "SELECT array_agg(oid::regprocedure::text) FROM pg_proc WHERE proname = 'seal'"
+        assert conn.execute(seals).fetchone() == (["seal()"],)
+
+
+def test_an_administrator_need_not_be_superuser(plain_server: str) -> None:
+    """As on managed servers: he may create roles and databases."""
+    roles = ", ".join(role.login for role in DatabaseRole)
+    with psycopg.connect(plain_server, autocommit=True) as superuser:
+        superuser.execute("CREATE ROLE boss LOGIN CREATEDB CREATEROLE PASSWORD 'boss'")
+        # Where another test has made the roles before, they are his as if he had made them.
+        with suppress(psycopg.errors.UndefinedObject):
+            superuser.execute(f"GRANT {roles} TO boss WITH ADMIN OPTION".encode())
+    settings = plain_settings(with_login(plain_server, "boss", "boss"), "managed")
+    migrate.migrate(settings)
+    migrate.migrate(settings)
+    migrate.check(settings)
+
+
 def test_several_migrate_at_once(stack: Stack, empty_database: str) -> None:
     """Replicas that start together wait for each other."""
     settings = settings_for(stack, empty_database)
@@ -82,13 +115,7 @@ def test_facts_are_hypertables_with_long_chunks_and_declared_indexes_only(
 
 def test_plain_postgresql_will_do(plain_server: str) -> None:
     """The same tables, and the edition says what is off."""
-    settings = Settings.from_environment(
-        {
-            "PACEBOARD_DATABASE_URL": plain_server,
-            "PACEBOARD_DATABASE": "sales and pay",
-            **{f"PACEBOARD_{r}_PASSWORD": r for r in ("OWNER", "WORKER", "API", "READER")},
-        }
-    )
+    settings = plain_settings(plain_server, "sales and pay")
     migrate.migrate(settings)
     migrate.migrate(settings)
     migrate.check(settings)
@@ -107,3 +134,10 @@ def test_plain_postgresql_will_do(plain_server: str) -> None:
 def test_the_sql_functions_know_the_same_turnstile() -> None:
     """Its key stands in Python and in SQL."""
     assert f"pg_advisory_xact_lock({TURNSTILE})" in (migrate.HERE / "sql/admin.sql").read_text()
+
+
+def plain_settings(url: str, database: str) -> Settings:
+    passwords = {f"PACEBOARD_{r}_PASSWORD": r for r in ("OWNER", "WORKER", "API", "READER")}
+    return Settings(
+        values={"PACEBOARD_DATABASE_URL": url, "PACEBOARD_DATABASE": database, **passwords}
+    )

@@ -26,6 +26,12 @@ def test_an_explicit_address_wins() -> None:
     assert settings.database_url(DatabaseRole.WORKER) == url
 
 
+def test_a_password_may_stand_in_the_explicit_address_only() -> None:
+    """Then that is the one a migration gives the role."""
+    settings = Settings(values={"PACEBOARD_API_DATABASE_URL": "postgresql://a:p%40ss@elsewhere/db"})
+    assert settings.password(DatabaseRole.API) == "p@ss"
+
+
 @pytest.mark.parametrize(
     ("environ", "role", "variable"),
     [
