@@ -53,8 +53,9 @@ SETTINGS = {
 TIMESCALE_SETTINGS = {
     "shared_preload_libraries": "timescaledb",
     "timescaledb.telemetry_level": "off",
-    "timescaledb.max_background_workers": "8",
-    "max_worker_processes": "24",
+    # The product uses no jobs of TimescaleDB's; its schedulers, one in each database, would keep
+    # a template database from being copied.
+    "timescaledb.max_background_workers": "0",
 }
 
 

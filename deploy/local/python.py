@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import sys
 import sysconfig
@@ -40,17 +41,27 @@ def install(places: Places, lock: Path) -> None:
     uv = shutil.which("uv") or bootstrap_uv(places)
     python = str(places.venv_python)
     if uv:
-        if not places.venv_python.exists():
-            make = [uv, "venv", "--quiet", "--no-python-downloads", "--python", sys.executable]
-            run_checked([*make, str(places.venv)])
+        if not is_of_this_python(places.venv):
+            make = [uv, "venv", "--quiet", "--clear", "--no-python-downloads"]
+            run_checked([*make, "--python", sys.executable, str(places.venv)])
         sync = [uv, "pip", "sync", "--require-hashes", "--no-python-downloads", "--python", python]
         run_checked([*sync, str(lock)], log=log)
         return
-    if not (places.venv / "bin" / "pip").exists():
+    if not (is_of_this_python(places.venv) and (places.venv / "bin" / "pip").exists()):
         run_checked([sys.executable, "-m", "venv", "--clear", str(places.venv)])
     run_checked(
         [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock)], log=log
     )
+
+
+def is_of_this_python(venv: Path) -> bool:
+    """An environment of another Python version is made anew; uv and venv name the line apart."""
+    try:
+        lines = (venv / "pyvenv.cfg").read_text().splitlines()
+    except OSError:
+        return False
+    version = platform.python_version()
+    return any(line in (f"version = {version}", f"version_info = {version}") for line in lines)
 
 
 def bootstrap_uv(places: Places) -> str | None:

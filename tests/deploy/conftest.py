@@ -32,13 +32,21 @@ def local(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProce
     )
 
 
+@pytest.fixture(scope="session")
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One folder for all tests: to make a new database in each would take most of their time."""
+    folder = tmp_path_factory.mktemp("stack") / "state"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
-def own_state(tmp_path: Path) -> Iterator[Places]:
-    """The real downloads with an empty state; whatever a test leaves running is stopped."""
-    places = Places.here(tmp_path / "state")
+def own_state(state_folder: Path) -> Iterator[Places]:
+    """The real downloads with a state of our own; whatever a test leaves running is stopped."""
+    places = Places.here(state_folder)
     yield places
     down(places)
-    shutil.rmtree(places.state, ignore_errors=True)
+    shutil.rmtree(places.logs, ignore_errors=True)
 
 
 @pytest.fixture

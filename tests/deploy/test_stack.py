@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -82,14 +83,15 @@ def test_after_kill_9_the_next_up_has_every_committed_row_at_the_same_address(
     assert row == ("482.76",)
 
 
-def test_a_state_file_of_a_process_long_gone_is_seen_through(own_state: Places) -> None:
+def test_a_state_file_of_a_process_long_gone_is_seen_through(tmp_path: Path) -> None:
+    places = Places.here(tmp_path)
     ours = os.getpid()  # alive, but born at another time than the file says
     stale = Service(name=database.NAME, pid=ours, born="another boot:1", port=1, detail="postgres")
-    remember(stale, own_state.run)
-    assert status(own_state) == {"kafka": None, "database": None}
-    assert down(own_state) == ()
-    (own_state.run / "kafka.json").write_text("{ half a file")
-    assert recall("kafka", own_state.run) is None
+    remember(stale, places.run)
+    assert status(places) == {"kafka": None, "database": None}
+    assert down(places) == ()
+    (places.run / "kafka.json").write_text("{ half a file")
+    assert recall("kafka", places.run) is None
 
 
 def test_the_last_user_of_a_stack_stops_it(own_state: Places, wheel_only: dict[str, str]) -> None:
