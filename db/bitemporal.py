@@ -36,6 +36,14 @@ KNOWN_BY_KEY: Final = """
     SELECT row_id, {columns} FROM {table} JOIN unnest({arrays}) AS wanted({keys}) USING ({keys})
     WHERE known_to IS NULL
 """
+OVERLAPPING: Final = """
+    SELECT {left_key}, b.starts_on
+    FROM {table} a JOIN {table} b USING ({subject}) JOIN unnest({arrays}) AS w({subject})
+        USING ({subject})
+    WHERE a.known_to IS NULL AND b.known_to IS NULL AND a.starts_on < b.starts_on
+      AND (a.ends_on IS NULL OR a.ends_on > b.starts_on)
+    LIMIT 1
+"""
 CLOSE: Final = "UPDATE {table} SET known_to = %s WHERE row_id = ANY(%s)"
 ADD: Final = "INSERT INTO {table} ({columns}) VALUES ({values})"
 
@@ -49,6 +57,12 @@ class Shape(NamedTuple):
     nullable: frozenset[str]
     json: frozenset[str]
     types: Mapping[str, tuple[type, str]]  # of the columns that are not JSON
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """Of whom or what one row at a time is effective; empty where rows have no range."""
+        has_range = self.key[-1] == "starts_on" and "ends_on" in self.columns
+        return self.key[:-1] if has_range else ()
 
     def key_of(self, row: Mapping[str, Any]) -> Key:
         """The values of the key columns, in their order."""
@@ -88,7 +102,10 @@ def checked(shape: Shape, given: Mapping[str, Any]) -> Row:
     unknown = given.keys() - set(shape.columns)
     if unknown:
         raise ValueError(f"{shape.table} has no column {', '.join(sorted(unknown))}")
-    return {name: _value(shape, name, given.get(name)) for name in shape.columns}
+    row = {name: _value(shape, name, given.get(name)) for name in shape.columns}
+    if row.get("ends_on") is not None and row["ends_on"] <= row["starts_on"]:
+        raise ValueError(f"{shape.table}: a range that begins {row['starts_on']} must end later")
+    return row
 
 
 def _value(shape: Shape, name: str, value: Any) -> Any:
@@ -119,19 +136,31 @@ def known(conn: Connection, shape: Shape, keys: Collection[Key]) -> dict[Key, Kn
     """The rows known now under those keys."""
     if not keys:
         return {}
-    arrays = [sql.SQL("{}::" + shape.types[name][1] + "[]") for name in shape.key]
     statement = sql.SQL(KNOWN_BY_KEY).format(
         columns=names(shape.columns),
         table=sql.Identifier(shape.table),
-        arrays=sql.SQL(", ").join(array.format(sql.Placeholder()) for array in arrays),
+        arrays=_arrays(shape, shape.key),
         keys=names(shape.key),
     )
-    by_column = [list(values) for values in zip(*keys, strict=True)]
     found = {}
-    for row_id, *values in conn.execute(statement, by_column):
+    for row_id, *values in conn.execute(statement, _by_column(keys)):
         row = dict(zip(shape.columns, values, strict=True))
         found[shape.key_of(row)] = Known(row_id, row)
     return found
+
+
+def overlapping(conn: Connection, shape: Shape, keys: Collection[Key]) -> Key | None:
+    """A known row of these keys' subjects that ends after the next begins: its key and that day."""
+    subjects = {key[: len(shape.subject)] for key in keys}
+    if not shape.subject or not subjects:
+        return None
+    statement = sql.SQL(OVERLAPPING).format(
+        left_key=sql.SQL(", ").join([*map(sql.Identifier, shape.subject), sql.SQL("a.starts_on")]),
+        table=sql.Identifier(shape.table),
+        subject=names(shape.subject),
+        arrays=_arrays(shape, shape.subject),
+    )
+    return conn.execute(statement, _by_column(subjects)).fetchone()
 
 
 def close(conn: Connection, shape: Shape, row_ids: Sequence[int], known_at: dt.datetime) -> None:
@@ -155,6 +184,15 @@ def add(
         cursor.executemany(
             statement, [(*_parameters(shape, row), known_at, version) for row in rows]
         )
+
+
+def _arrays(shape: Shape, columns: Sequence[str]) -> sql.Composed:
+    """One array parameter for each of those columns."""
+    return sql.SQL(", ").join(sql.SQL(f"%s::{shape.types[name][1]}[]") for name in columns)
+
+
+def _by_column(keys: Collection[Key]) -> list[list[Any]]:
+    return [list(values) for values in zip(*keys, strict=True)]
 
 
 def _parameters(shape: Shape, row: Row) -> list[Any]:

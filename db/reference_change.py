@@ -47,6 +47,10 @@ ANNOUNCE: Final = """
 NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', %s)"
 
 
+class Overlap(ValueError):
+    """Two rows of one subject would be effective on the same day."""
+
+
 class Counts(NamedTuple):
     """What a `put` did."""
 
@@ -114,7 +118,20 @@ class Change:
     def _add(self, shape: Shape, rows: Sequence[Row]) -> None:
         bitemporal.add(self._conn, shape, rows, self.known_at, self.version)
 
+    def _refuse_overlaps(self) -> None:
+        """At the end, so that a row may be cut short and its successor added in either order."""
+        for table in {edit.table for edit in self.edits}:
+            keys = [edit.key for edit in self.edits if edit.table == table]
+            found = bitemporal.overlapping(self._conn, SHAPES[table], keys)
+            if found:
+                *subject, first, second = found
+                raise Overlap(
+                    f"{table}: the row of {', '.join(map(str, subject))} that begins {first} is "
+                    f"still effective on {second}, where the next begins: end it there"
+                )
+
     def _finish(self) -> None:
+        self._refuse_overlaps()
         self._conn.execute(RAISE_VERSION, (self.version, self.known_at))
         for message in self._messages:
             binding = BINDINGS[type(message)]
@@ -127,7 +144,7 @@ class Change:
 def reference_change(
     conn: Connection, *, actor: str, action: str, entity: str, request_id: str | None = None
 ) -> Iterator[Change]:
-    """The transaction of a change. `conn` must not be in one. Raises NotInstalled."""
+    """The transaction of a change; `conn` must not be in one. Raises NotInstalled, Overlap."""
     with turnstile.exclusively(conn):
         row = conn.execute(NEXT_VERSION).fetchone()
         if row is None:

@@ -14,7 +14,7 @@ import pytest
 from db import reference, turnstile
 from db.connect import Connection, connect
 from db.installation import NotInstalled
-from db.reference_change import Counts, reference_change
+from db.reference_change import Counts, Overlap, reference_change
 from schemas.limits import AUDIT_ROWS_MAX
 from schemas.messages import QuotaSet
 from schemas.settings import Settings
@@ -196,6 +196,34 @@ def test_a_key_that_comes_twice_is_refused(installed: Settings) -> None:
         reference_change(conn, actor="meg", action="fail", entity="x") as change,
     ):
         change.put("quotas", [row, {**row, "amount": Decimal(2)}])
+
+
+def test_a_successor_takes_over_and_two_at_once_are_refused(database: Settings) -> None:
+    """Effective ranges of one payee's assignments meet and never overlap."""
+    company(database)
+    april, july = dt.date(2024, 4, 1), dt.date(2024, 7, 1)
+    first = next(row for row in company_rows()["assignments"] if row["payee_id"] == ADA)
+    second = {**first, "assignment_id": "ada-2", "starts_on": april, "rate": Decimal("0.02")}
+    with connected(database, "api") as conn:
+        with (
+            pytest.raises(Overlap, match=r"p-ada that begins 2024-01-01 is still .* 2024-04-01"),
+            reference_change(conn, actor="meg", action="assign", entity=ADA) as change,
+        ):
+            change.put("assignments", [second])
+        with reference_change(conn, actor="meg", action="assign", entity=ADA) as change:
+            change.put("assignments", [second])
+            change.put("assignments", [{**first, "ends_on": april}])
+        ranges = [
+            (row.starts_on, row.ends_on)
+            for row in reference.read(conn).assignments
+            if row.payee_id == ADA
+        ]
+        assert ranges == [(first["starts_on"], april), (april, None)]
+        with (
+            pytest.raises(ValueError, match="begins 2024-07-01 must end later"),
+            reference_change(conn, actor="meg", action="assign", entity=ADA) as change,
+        ):
+            change.put("assignments", [{**first, "starts_on": july, "ends_on": april}])
 
 
 def test_no_name_enters_the_audit(database: Settings) -> None:
