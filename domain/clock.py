@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
-from itertools import pairwise
 from typing import Final
 
 from schemas.clock import ClockRow
@@ -24,8 +23,8 @@ def real_at(rows: Sequence[ClockRow], business: dt.datetime, *, until: dt.dateti
     where the clock was set back and showed it twice. Where it jumped over `business`, that is the
     instant of the jump.
     """
-    ends = [*(later.real for _, later in pairwise(rows)), until]
-    for row, end in reversed(list(zip(rows, ends, strict=True))):
+    ends = [*(later.real for later in rows[1:]), until]
+    for row, end in reversed(list(zip(rows, ends, strict=False))):
         if row.business <= business and row.real <= until:
             return min(_reached(row, business, end), end, until)
     return min(business, rows[0].real if rows else until, until)

@@ -16,6 +16,7 @@ from schemas.money import AMOUNT_PATTERN, ONE, exact
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 _DIGEST_HEX_DIGITS: Final = 32
 _AMOUNT: Final = re.compile(AMOUNT_PATTERN)
+_NUL: Final = re.compile(rb"(?<!\\)(\\\\)*\\u0000")  # escaped, not a backslash followed by u0000
 _DATES: Final = ("changed_on", "closed_on", "expected_close_on", "stage_entered_on")
 _INSTANTS: Final = ("closed_at", "changed_at")
 
@@ -62,9 +63,13 @@ def _identity(deal: DealChanged) -> Refusal | None:
     if ":" not in deal.deal_id:
         problem = f"'{deal.deal_id}' is not of the form 'source:key'"
         return Refusal(RefusalCode.BREAKS_CONTRACT, "deal_id", problem)
-    if b"\\u0000" in _ENCODER.encode(deal):  # no database text can hold it
+    if _has_nul(_ENCODER.encode(deal)):  # no database text can hold it
         return Refusal(RefusalCode.BREAKS_CONTRACT, "text", "a text contains the character U+0000")
     return None
+
+
+def _has_nul(encoded: bytes) -> bool:
+    return b"\\u0000" in encoded and _NUL.search(encoded) is not None
 
 
 def _dates(deal: DealChanged) -> Refusal | None:
