@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ class Stack:
     """Where the services are, why these, and which of them this call started."""
 
     kafka: str
-    database_url: str
+    database_url: str = field(repr=False)  # it has the password
     database_kind: DatabaseKind
     why: str
     started: tuple[str, ...]

@@ -29,6 +29,7 @@ def test_the_wheel_really_is_postgresql_without_timescale(
 ) -> None:
     stack = up(own_state, wheel_only)
     assert (stack.database_kind, stack.started) == ("postgres", ("database",))
+    assert "postgresql://" not in repr(stack)
     with psycopg.connect(stack.database_url) as connection:
         version = connection.execute("SHOW server_version_num").fetchone()
         assert version is not None
