@@ -136,6 +136,7 @@ class PayeeProgress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     earned_final: Booked
     components: tuple[ComponentProgress, ...]
     alerts: tuple[AlertView, ...]
+    corrections: Booked = "0"  # of earlier, locked periods, booked into this one; in earned_*
 
 
 class Hello(Frame, tag="hello"):

@@ -1,0 +1,128 @@
+"""The application: its routes, how errors become problems, what runs beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from psycopg import OperationalError, errors
+from psycopg_pool import PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api import (
+    config,
+    deals,
+    docs,
+    health,
+    live,
+    me,
+    openapi,
+    payees,
+    problems,
+    session,
+    standings,
+    web,
+)
+from api.outbound import Deals, KafkaDeals
+from api.problems import ApiError, Malformed, Unavailable
+from api.requests import Requests, request_id_of
+from api.services import Services
+from db.installation import NotInstalled
+from schemas.live import CloseCode
+from schemas.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS: Final = 2
+_DATABASE_AWAY: Final = (OperationalError, PoolTimeout, errors.LockNotAvailable)
+
+
+def create_app(settings: Settings, *, outbound: Deals | None = None) -> FastAPI:
+    """The application of one installation; `outbound` is where posted deals go, else Kafka."""
+    app = FastAPI(
+        title="Paceboard",
+        lifespan=_lifespan(settings, outbound),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        separate_input_output_schemas=False,
+    )
+    for part in (deals, standings, payees, session, me, health, live, docs):
+        app.include_router(part.router)
+    web.install(app, config.web_folder(settings))
+    openapi.install(app)
+    _map_errors(app)
+    app.add_middleware(Requests, metrics=lambda: app.state.services.metrics)
+    return app
+
+
+def _lifespan(settings: Settings, outbound: Deals | None):  # type: ignore[no-untyped-def]
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = Services(settings, outbound or KafkaDeals(settings))
+        app.state.services = services
+        await services.deals.start()
+        beside = [
+            asyncio.create_task(work, name=name)
+            for name, work in (
+                ("live heartbeats", services.live.beat()),
+                ("live sweep", services.live.sweep()),
+                ("live feed", services.feed.run()),
+            )
+        ]
+        for task in beside:
+            task.add_done_callback(_report)
+        try:
+            yield
+        finally:
+            services.hub.close_all(CloseCode.GOING_AWAY)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await services.deals.stop()
+            await asyncio.to_thread(services.close)
+
+    return lifespan
+
+
+def _report(task: "asyncio.Task[None]") -> None:
+    """What runs beside must not end; if it does, the log says so."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("api.task_ended", task=task.get_name(), exc_info=error)
+
+
+def _map_errors(app: FastAPI) -> None:
+    async def known(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ApiError)
+        return problems.answer(error, request_id_of(request))
+
+    async def frameworks(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        found = problems.of_status(error.status_code, error.detail)
+        found.headers.update(error.headers or {})
+        return problems.answer(found, request_id_of(request))
+
+    async def malformed(request: Request, error: Exception) -> Response:
+        return problems.answer(Malformed("A parameter cannot be read."), request_id_of(request))
+
+    async def away(request: Request, error: Exception) -> Response:
+        log.warning("database.away", error=type(error).__name__)
+        found = Unavailable(
+            "The database does not answer right now.", retry_after_seconds=RETRY_SECONDS
+        )
+        return problems.answer(found, request_id_of(request))
+
+    async def not_installed(request: Request, error: Exception) -> Response:
+        found = Unavailable(str(error), retry_after_seconds=RETRY_SECONDS)
+        return problems.answer(found, request_id_of(request))
+
+    app.add_exception_handler(ApiError, known)
+    app.add_exception_handler(HTTPException, frameworks)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(NotInstalled, not_installed)
+    for kind in _DATABASE_AWAY:
+        app.add_exception_handler(kind, away)

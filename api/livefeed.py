@@ -1,0 +1,110 @@
+"""The hub in its world: readings on threads, heartbeats, the sweep for lost hints.
+
+Every LIVE_REFERENCE_SECONDS it is asked whether reference data, users, the timeline or the business
+date have changed; then who watches is judged again. Every LIVE_SWEEP_SECONDS, and after such a
+change, the versions of all watched channels are read in one query: what is newer than what watchers
+have is read.
+"""
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+import structlog
+from psycopg import Error
+from psycopg_pool import PoolTimeout
+
+from api import access, channels
+from api.curves import Shapes
+from api.hub import ChannelState, Hub, Ports
+from api.sessions import Session
+from api.world import World, Worlds
+from db.installation import NotInstalled
+from schemas import limits
+from schemas.live import CloseCode, Heartbeat, Unwatched
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Live:
+    """One hub, and what keeps it true."""
+
+    def __init__(self, worlds: Worlds, shapes: Shapes, readers: Executor) -> None:
+        self._worlds = worlds
+        self._shapes = shapes
+        self._readers = readers
+        self._world: World | None = None
+        self._looked_at = 0.0
+        self._swept_at = 0.0
+        self.hub = Hub(Ports(self._read, self._may_watch, _unwatched))
+
+    async def world(self) -> World:
+        """The world as it is now; raises what the database raises."""
+        self._world = await self._on_thread(self._worlds.current)
+        self._looked_at = time.monotonic()
+        return self._world
+
+    async def beat(self) -> None:
+        """Heartbeats until cancelled. None while the database does not answer: numbers that cannot
+        change must not look live."""
+        while True:
+            await asyncio.sleep(limits.LIVE_HEARTBEAT_SECONDS)
+            real = dt.datetime.now(dt.UTC)
+            self.hub.expire(real)
+            is_fresh = time.monotonic() - self._looked_at < limits.LIVE_SWEEP_SECONDS
+            if self._world is not None and is_fresh:
+                clock = self._world.now.at(real).frame
+                self.hub.beat(channels.encoded(Heartbeat(clock=clock)))
+
+    async def sweep(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(limits.LIVE_REFERENCE_SECONDS)
+            try:
+                await self.look()
+            except (Error, PoolTimeout, NotInstalled) as error:
+                log.warning("live.sweep_failed", error=type(error).__name__)
+
+    async def look(self) -> None:
+        """One look: who may watch, and whether a hint was lost."""
+        before, world = self._world, await self.world()
+        if before is not None and before.timeline != world.timeline:
+            self.hub.close_all(CloseCode.GOING_AWAY)
+        has_changed = before is None or _rights(before) != _rights(world)
+        if has_changed:
+            self.hub.reauthorise()
+        if has_changed or time.monotonic() - self._swept_at >= limits.LIVE_SWEEP_SECONDS:
+            await self._compare()
+
+    async def _compare(self) -> None:
+        self._swept_at = time.monotonic()
+        names = self.hub.watched()
+        if not names:
+            return
+        _, versions = await self._on_thread(lambda: channels.versions(self._worlds, names))
+        for name, version in versions.items():
+            held = self.hub.version_of(name)
+            if held is not None and version > held:
+                self.hub.hint(name)
+
+    async def _read(self, name: str) -> ChannelState | None:
+        return await self._on_thread(lambda: channels.read(self._worlds, self._shapes, name))
+
+    def _may_watch(self, session: Session, name: str) -> bool:
+        return self._world is not None and access.may_watch(session, name, self._world)
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+
+def _rights(world: World) -> object:
+    """What decides who may watch."""
+    return world.reference.version, world.today, world.users, world.timeline
+
+
+def _unwatched(channel: str, reason: str) -> str:
+    return channels.encoded(Unwatched(channel=channel, reason=reason))

@@ -1,0 +1,182 @@
+"""One error format: RFC 9457 problem documents. One tree of errors, mapped to HTTP once.
+
+A refusal to show something does not tell whether the thing exists: NOT_FOUND, same words.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from starlette.responses import Response
+
+OURS: Final = "The fault is ours; the request_id leads to its log line."
+MEDIA_TYPE: Final = "application/problem+json"
+_STEP: Final = re.compile(r"\[(\d+)\]|([^.\[\]$]+)")
+TYPE_PREFIX: Final = "/docs#problem-"  # each type's address is its place in the documentation
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is wrong in a request, where, and what to do about it."""
+
+    code: str
+    detail: str
+    pointer: str | None = None  # JSON pointer into the body, "" is the whole
+    parameter: str | None = None  # the name of a query parameter or header
+    remedy: str | None = None
+    deal_id: str | None = None
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: tuple[Fault, ...] = ()
+
+
+class ApiError(Exception):
+    """Base of what a handler raises to answer with a problem."""
+
+    status = 500
+    slug = "internal"
+    title = "Something went wrong here"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: tuple[Fault, ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+class Malformed(ApiError):
+    """The request cannot be read."""
+
+    status, slug, title = 400, "malformed", "The request cannot be read"
+
+
+class UnknownParameter(ApiError):
+    """A query parameter that does not exist here: refused, never ignored."""
+
+    status, slug, title = 400, "unknown-parameter", "There is no such query parameter"
+
+
+class NotSignedIn(ApiError):
+    """No session, or one that cannot be believed."""
+
+    status, slug, title = 401, "not-signed-in", "Sign in first"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(ApiError):
+    """Signed in, and not allowed to do that kind of thing at all."""
+
+    status, slug, title = 403, "forbidden", "You may not do that"
+
+
+class NotFound(ApiError):
+    """It does not exist, or you may not see it: the same answer for both."""
+
+    status, slug, title = 404, "not-found", "There is nothing here for you"
+
+    def __init__(self) -> None:
+        super().__init__("It does not exist, or you may not see it.")
+
+
+class MethodNotAllowed(ApiError):
+    """The address exists, the method does not."""
+
+    status, slug, title = 405, "method-not-allowed", "This address takes another method"
+
+
+class TooLarge(ApiError):
+    """The body is larger than BODY_BYTES_MAX."""
+
+    status, slug, title = 413, "too-large", "The body is too large"
+
+
+class Invalid(ApiError):
+    """The request can be read, but what it says cannot be used."""
+
+    status, slug, title = 422, "invalid", "The request breaks the contract"
+
+
+class Unavailable(ApiError):
+    """Something the answer needs cannot be reached; nothing was recorded as done."""
+
+    status, slug, title = 503, "unavailable", "Not available right now"
+
+    def __init__(
+        self, detail: str, *, retry_after_seconds: int, errors: tuple[Fault, ...] = ()
+    ) -> None:
+        super().__init__(detail, errors=errors, headers={"Retry-After": str(retry_after_seconds)})
+
+
+KINDS: Final[tuple[type[ApiError], ...]] = (
+    Malformed,
+    UnknownParameter,
+    NotSignedIn,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    TooLarge,
+    Invalid,
+    Unavailable,
+    ApiError,
+)
+
+
+def problem_of(error: ApiError, request_id: str) -> Problem:
+    """The document that tells the caller."""
+    return Problem(
+        type=TYPE_PREFIX + error.slug,
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        request_id=request_id,
+        errors=error.errors,
+    )
+
+
+def answer(error: ApiError, request_id: str) -> Response:
+    """The response that carries it."""
+    return Response(
+        msgspec.json.encode(problem_of(error, request_id)),
+        status_code=error.status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **error.headers},
+    )
+
+
+def pointer(place: str) -> str:
+    """The JSON pointer of a place as msgspec and domain write it: "$.lines[0].amount" or
+    "lines[0].amount" becomes "/lines/0/amount"; "$" is the whole."""
+    steps = (index or name for index, name in _STEP.findall(place))
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def of_status(status: int, detail: Any) -> ApiError:
+    """The error for a status that the framework itself answers with."""
+    text = str(detail)
+    match status:
+        case 404:
+            return NotFound()
+        case 405:
+            return MethodNotAllowed(text)
+        case 413:
+            return TooLarge(text)
+        case _ if 400 <= status < 500:
+            return Malformed(text)
+        case _:
+            return ApiError(OURS)
