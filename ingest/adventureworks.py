@@ -61,7 +61,7 @@ _ROLES: Final = {
     "Sales Representative": PersonRole.REP,
     "Vice President of Sales": PersonRole.EXECUTIVE,
 }
-_ADMINISTRATORS: Final = ("Dana Whitfield", "Noor Achterberg")  # invented
+ADMINISTRATORS: Final = ("Dana Whitfield", "Noor Achterberg")  # invented
 
 
 class Company(NamedTuple):
@@ -299,7 +299,7 @@ def _users() -> list[Row]:
         for key in [employee["BusinessEntityID"]]
         for name in [_names()[key]]
     ]
-    return sellers + [_user(name, None, "admin", name) for name in _ADMINISTRATORS]
+    return sellers + [_user(name, None, "admin", name) for name in ADMINISTRATORS]
 
 
 def _user(key: str, payee: str | None, role: str, name: str) -> Row:

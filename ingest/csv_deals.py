@@ -1,6 +1,7 @@
 """Deals from a file: one row and a mapping in, a DealChanged or a RowError out. Pure."""
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol, assert_never
@@ -13,6 +14,7 @@ from schemas.messages import DealChanged, RefusalCode
 from schemas.money import AMOUNT_PATTERN
 from schemas.refusals import REMEDIES
 
+DATES_REMEMBERED_MAX: Final = 10_000
 _AMOUNT: Final = re.compile(AMOUNT_PATTERN)
 _PATH: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 
@@ -169,13 +171,22 @@ def _not_an_amount(field: str, text: str, mapping: Mapping) -> Refused:
 
 
 def _date(field: str, text: str, mapping: Mapping) -> dt.date | Refused:
-    for form in mapping.date_formats:
+    date = _parsed(text, mapping.date_formats)
+    if date is not None:
+        return date
+    example = dt.date(2014, 3, 31)
+    return _not_a(field, text, " or ".join(f"{example:{form}}" for form in mapping.date_formats))
+
+
+@functools.lru_cache(maxsize=DATES_REMEMBERED_MAX)
+def _parsed(text: str, forms: tuple[str, ...]) -> dt.date | None:
+    """Remembered: a file has few dates, and `strptime` is most of the work of a row."""
+    for form in forms:
         try:
             return dt.datetime.strptime(text, form).date()  # noqa: DTZ007 -- a date has no zone
         except ValueError:
             continue
-    example = dt.date(2014, 3, 31)
-    return _not_a(field, text, " or ".join(f"{example:{form}}" for form in mapping.date_formats))
+    return None
 
 
 def _instant(field: str, text: str) -> str | Refused:

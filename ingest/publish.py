@@ -21,7 +21,6 @@ from schemas.topics import DEALS
 
 SOURCE: Final = "paceboard/load"
 PROGRESS_EVERY: Final = 500
-_BUFFER_BYTES: Final = 32 * 1_024 * 1_024
 _SECONDS_MAX: Final = 60
 
 Progress = Callable[[int], None]
@@ -52,9 +51,8 @@ class Publisher:
                 bootstrap_servers=settings.kafka.split(","),
                 acks="all",
                 enable_idempotence=True,
-                linger_ms=5,
+                linger_ms=100,  # `flush` does not wait for it; small batches cost a switch each
                 batch_size=limits.PRODUCER_BATCH_BYTES,
-                buffer_memory=_BUFFER_BYTES,
                 max_block_ms=_SECONDS_MAX * 1_000,
                 delivery_timeout_ms=_SECONDS_MAX * 1_000,
                 allow_auto_create_topics=False,

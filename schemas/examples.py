@@ -221,10 +221,10 @@ EXAMPLES: Final[dict[type[Message], Message]] = {
     AlertUpdated: _alert(AlertUpdated, 2, "0.701200"),
     AlertCleared: _alert(AlertCleared, 3, "0.934000"),
     PlanPublished: PlanPublished(
-        entity="plan:sales", plan_id="sales", plan_version=1, reference_version=1, known_at=_AT
+        entity="plan/sales", plan_id="sales", plan_version=1, reference_version=1, known_at=_AT
     ),
     QuotaSet: QuotaSet(
-        entity=f"quota:{_PAYEE}:{_PERIOD}",
+        entity=f"quota/{_PAYEE}/{_PERIOD}",
         payee_id=_PAYEE,
         period=_PERIOD,
         quota="500000",
@@ -233,7 +233,7 @@ EXAMPLES: Final[dict[type[Message], Message]] = {
         known_at=_AT,
     ),
     AssignmentChanged: AssignmentChanged(
-        entity=f"assignment:{_PAYEE}",
+        entity=f"assignment/{_PAYEE}",
         payee_id=_PAYEE,
         plan_id="sales",
         starts_on=dt.date(2013, 5, 30),
@@ -242,7 +242,7 @@ EXAMPLES: Final[dict[type[Message], Message]] = {
         known_at=_AT,
     ),
     PeriodLocked: PeriodLocked(
-        entity="period:2013-11-30", period="2013-11-30", reference_version=14, known_at=_AT
+        entity="period/2013-11-30", period="2013-11-30", reference_version=14, known_at=_AT
     ),
     RecordRefused: RecordRefused(
         dead_letter_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",
