@@ -20,9 +20,11 @@ from deploy.local.process import (
     remember,
     run_checked,
     spawn,
+    stop,
 )
 
 NAME = "kafka"
+START_SECONDS_MAX = 120
 HEAP = ("-Xms256m", "-Xmx512m")
 LOGGING = Path(__file__).parent / "kafka" / "log4j2.properties"
 
@@ -38,7 +40,7 @@ def why_not(places: Places) -> Missing | None:
     return None
 
 
-def start(places: Places) -> Service:
+def start(places: Places, *flags: str) -> Service:
     """Start the broker on the port it had before, or another free one; return when it answers."""
     before = recall(NAME, places.run)
     port = free_port(before.port if before else None)
@@ -49,16 +51,33 @@ def start(places: Places) -> Service:
     if not (data / "meta.properties").exists():
         format_storage(places, config)
     log = places.logs / "kafka.log"
-    service = spawn(
-        NAME,
-        java(places, *HEAP, "kafka.Kafka", str(config)),
-        port=port,
-        log=log,
-        environ=java_env(),
-    )
+    command = java(places, *(flags or shared_classes(places)), *HEAP, "kafka.Kafka", str(config))
+    service = spawn(NAME, command, port=port, log=log, environ=java_env())
     remember(service, places.run)
-    await_ready(service, lambda: speaks(port), log=log)
+    await_ready(service, lambda: speaks(port), log=log, seconds_max=START_SECONDS_MAX)
     return service
+
+
+def archive_classes(places: Places) -> None:
+    """Keep the classes of a trial run as Java loaded them: later starts take half the CPU."""
+    trial = Places(
+        repository=places.repository, made=places.made, state=places.made / "kafka" / "trial"
+    )
+    archive = class_archive(places)
+    archive.unlink(missing_ok=True)
+    shutil.rmtree(trial.state, ignore_errors=True)
+    stop(start(trial, f"-XX:ArchiveClassesAtExit={archive}"), seconds_max=START_SECONDS_MAX)
+    shutil.rmtree(trial.state)
+
+
+def shared_classes(places: Places) -> list[str]:
+    """Java checks that the archive fits its version and the jars, and does without if not."""
+    archive = class_archive(places)
+    return [f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off"] if archive.exists() else []
+
+
+def class_archive(places: Places) -> Path:
+    return places.made / "kafka" / "classes.jsa"
 
 
 def format_storage(places: Places, config: Path) -> None:

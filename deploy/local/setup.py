@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 
 from deploy.local import broker, database, debian, python, web
 from deploy.local.credentials import product_secrets
@@ -22,7 +23,7 @@ def setup(places: Places, *, is_for_tests: bool) -> None:
     """Debian packages first, since the rest needs them; then the downloads beside each other."""
     with Progress() as progress:
         debian.packages(progress, is_for_tests=is_for_tests)
-        steps: list[Step] = [python.environment, kafka_jars, timescale_root, web.build]
+        steps: list[Step] = [python.environment, kafka, timescale_root, web.build]
         with ThreadPoolExecutor(len(steps)) as pool:
             errors = [
                 error
@@ -37,22 +38,31 @@ def setup(places: Places, *, is_for_tests: bool) -> None:
     product_secrets(places)
 
 
-def kafka_jars(places: Places, progress: Progress) -> None:
+def kafka(places: Places, progress: Progress) -> None:
     pom = broker.LOGGING.with_name("pom.xml")
     stamp = Stamp.of(places, "kafka", pom)
-    if stamp.is_fresh and any(places.kafka_jars.glob("kafka_*.jar")):
-        return
+    if not (stamp.is_fresh and any(places.kafka_jars.glob("kafka_*.jar"))):
+        with progress.step("Kafka's jars"):
+            fetch_jars(places, pom)
+        stamp.press()
+    archived = Stamp.of(places, "kafka-classes", pom, str(places.kafka_jars))
+    if not archived.is_fresh and broker.why_not(places) is None:
+        with progress.step("Kafka's classes, for quick starts"):
+            broker.archive_classes(places)
+        archived.press()
+
+
+def fetch_jars(places: Places, pom: Path) -> None:
+    """Beside their place first: a running broker keeps the jars it has open."""
     if shutil.which("mvn") is None:
         raise debian.missing("mvn", "Maven, which fetches Kafka")
     fresh = places.kafka_jars.with_name("libs.new")
-    with progress.step("Kafka's jars"):
-        shutil.rmtree(fresh, ignore_errors=True)
-        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime"]
-        command = ["mvn", "-B", "-q", "-f", str(pom), *goal, f"-DoutputDirectory={fresh}"]
-        run_checked(command, log=places.logs / "setup-kafka.log")
-        shutil.rmtree(places.kafka_jars, ignore_errors=True)
-        fresh.rename(places.kafka_jars)
-    stamp.press()
+    shutil.rmtree(fresh, ignore_errors=True)
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime"]
+    command = ["mvn", "-B", "-q", "-f", str(pom), *goal, f"-DoutputDirectory={fresh}"]
+    run_checked(command, log=places.logs / "setup-kafka.log")
+    shutil.rmtree(places.kafka_jars, ignore_errors=True)
+    fresh.rename(places.kafka_jars)
 
 
 def timescale_root(places: Places, progress: Progress) -> None:
