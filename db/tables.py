@@ -1,10 +1,13 @@
 """The tables, declared once. Migrations create them; a test compares the two.
 
+Who changes a table here writes a revision: `alembic revision --autogenerate -m "why"` (and reads it:
+check constraints are not seen), and says in grants.py who writes a new one.
+
 Facts (`deal_revisions`, `credits`, `ledger`, `payments`, `progress_history`, `alert_events`) are
 append-only and, where TimescaleDB is there, hypertables by `booked_at` (db/hypertables.py). They
 carry no foreign keys: the first row of a new chunk would lock the referenced table against every
-open batch. State rows carry a version. Reference rows are bitemporal: effective [starts_on, ends_on)
-x known [known_from, known_to).
+open batch. State rows carry a version. Reference rows are bitemporal: effective
+[starts_on, ends_on) x known [known_from, known_to).
 """
 
 from typing import Any, Final
@@ -199,7 +202,7 @@ alert_events = sa.Table(
     sa.Index(None, "payee_id", "booked_at"),
 )
 
-# ---- state of the processors ------------------------------------------------------------------------
+# ---- state of the processors ---------------------------------------------------------------------
 
 deals = sa.Table(
     "deals",
@@ -437,7 +440,7 @@ recredits = sa.Table(  # how far held deals were sent to be credited again
     _at("finished_at", null=True),
 )
 
-# ---- reference data, written by the API and the CLI ------------------------------------------------------
+# ---- reference data, written by the API and the CLI ----------------------------------------------
 
 installation = sa.Table(
     "installation",
