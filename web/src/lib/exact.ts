@@ -11,7 +11,7 @@ export interface Exact {
   readonly scale: number;
 }
 
-type Rounding = 'floor' | 'ceiling' | 'half-away';
+type Rounding = 'floor' | 'half-away';
 
 const PATTERN = /^(-?)(\d+)(?:\.(\d+))?$/;
 const MINUS = '\u2212';
@@ -69,7 +69,6 @@ function carry(rest: bigint, divisor: bigint, rounding: Rounding): bigint {
   if (rest === 0n) return 0n;
   const direction = rest < 0n ? -1n : 1n;
   if (rounding === 'floor') return direction < 0n ? -1n : 0n;
-  if (rounding === 'ceiling') return direction > 0n ? 1n : 0n;
   return rest * direction * 2n >= divisor ? direction : 0n;
 }
 
@@ -102,9 +101,12 @@ export const percentDigits = (ratio: Exact): string =>
 /** "99.9 %". */
 export const percent = (ratio: Exact): string => `${percentDigits(ratio)}${NARROW}%`;
 
-/** A distance between two ratios; rounded up, so that a gap never reads as none: "0.08 pt". */
-export const points = (ratio: Exact): string =>
-  `${grouped(rounded(hundredfold(ratio), POINTS_PLACES, 'ceiling'))}${NARROW}pt`;
+/** A distance between two ratios, "0.08 pt"; one that is there never reads as none. */
+export function points(ratio: Exact): string {
+  const distance = rounded(hundredfold(ratio), POINTS_PLACES, 'half-away');
+  const least = { units: BigInt(sign(ratio)), scale: POINTS_PLACES };
+  return `${grouped(distance.units === 0n ? least : distance)}${NARROW}pt`;
+}
 
 /** A factor with two places, rounded down: "1.39". */
 export const factor = (value: Exact): string => grouped(rounded(value, 2, 'floor'));

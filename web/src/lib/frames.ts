@@ -87,6 +87,7 @@ export interface PayeeProgress {
   earned_final: Booked;
   components: readonly ComponentProgress[];
   alerts: readonly AlertView[];
+  corrections?: Booked;
 }
 
 export interface Watch {

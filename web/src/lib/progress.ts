@@ -1,6 +1,6 @@
 /** What a person's progress comes to in words: where he is, where to, what next. */
 
-import { absolute, compare, exact, minus, money, percent, points, sign } from './exact.ts';
+import { absolute, compare, exact, minus, money, percent, points, sign, signedMoney } from './exact.ts';
 import type { PayeeProgress } from './frames.ts';
 import { count } from './words.ts';
 
@@ -29,6 +29,12 @@ export function gapToQuota({ quota, credited }: PayeeProgress) {
 
 export const hasReached = ({ attainment_ratio }: PayeeProgress): boolean =>
   attainment_ratio !== null && compare(exact(attainment_ratio), exact('1')) >= 0;
+
+/** What corrections of earlier, locked periods come to in what was earned; null for nothing. */
+export function corrections({ corrections: text }: PayeeProgress): string | null {
+  const amount = exact(text ?? '0');
+  return sign(amount) === 0 ? null : signedMoney(amount);
+}
 
 /** One sentence under the headline. */
 export function sentence(progress: PayeeProgress): string {

@@ -20,15 +20,15 @@ export interface Bar {
   readonly isCut: boolean;
 }
 
-const STEPS = [1.25, 1.5, 2, 2.5, BAR_RATIO_MAX] as const;
+const STEPS = [1.25, 1.4, 1.6, 2, 2.5, BAR_RATIO_MAX] as const;
 
 const number = (text: string | null): number | null =>
   text === null ? null : geometry(exact(text));
 
-/** A scale that shows quota, pace and every row; what is above the last step is cut. */
+/** A scale that shows quota, pace and every row; one far above them is cut and sets no scale. */
 export function ratioScale(ratios: readonly (string | null)[]): Scale {
   const values = ratios.map(number).filter((value) => value !== null);
-  const most = Math.max(1, ...values);
+  const most = Math.max(1, ...values.filter((value) => value <= BAR_RATIO_MAX));
   const max = STEPS.find((end) => most <= end * 0.97) ?? BAR_RATIO_MAX;
   return { min: values.some((value) => value < 0) ? BAR_RATIO_MIN : 0, max };
 }
