@@ -6,7 +6,7 @@ duplicates and reordering change nothing. A correction is an opposite and a new 
 
 import datetime as dt
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from domain.exact import is_exact
 from domain.judgement import Judgement, Wanted, judge
@@ -17,6 +17,8 @@ from schemas.ids import AccountId, PayeeId, credit_id
 from schemas.messages import Cause, DealChanged, DealStatus, Role
 from schemas.money import ZERO
 from schemas.state import BOOKINGS, Credit, DealState
+
+_BY_REFERENCE: Final = (Cause.COMMAND, Cause.REFERENCE_CHANGED)
 
 
 class CreditStep(NamedTuple):
@@ -58,13 +60,13 @@ class _When(NamedTuple):
 
 
 class _Booking(NamedTuple):
-    """What all rows of one step have in common; `ordinals` counts on as rows are made."""
+    """What rows of one step have in common; `ordinals` counts on as rows are made."""
 
     deal: DealChanged
     state: DealState
     when: _When
     ordinals: dict[str, int]
-    is_by_command: bool
+    cause: Cause
 
 
 def _book(
@@ -73,11 +75,12 @@ def _book(
     kept, gone, missing = _difference(state.credits, judgement.wanted, when)
     if not gone and not missing:
         return CreditStep(_credited(state, judgement, state.credits, state.ordinals), ())
-    is_by_command = cause in (Cause.COMMAND, Cause.REFERENCE_CHANGED)
-    booking = _Booking(deal, state, when, dict(state.ordinals), is_by_command)
-    reversals = [_reversal(booking, credit) for credit in gone]
+    ordinals = dict(state.ordinals)
+    undoing = _Booking(deal, state, when, ordinals, _cause_of_reversal(deal, cause))
+    reversals = [_reversal(undoing, credit) for credit in gone]
+    booking = _Booking(deal, state, when, ordinals, _cause_of_credit(state, cause))
     fresh = [_credit(booking, role, seat, amount) for role, seat, amount in missing]
-    after = _credited(state, judgement, (*kept, *fresh), booking.ordinals)
+    after = _credited(state, judgement, (*kept, *fresh), ordinals)
     return CreditStep(after, (*reversals, *fresh))
 
 
@@ -85,6 +88,8 @@ def _difference(
     in_force: tuple[Credit, ...], wanted: Wanted, when: _When
 ) -> tuple[list[Credit], list[Credit], list[tuple[Role, Seat, Decimal]]]:
     """(credits that stay, credits to reverse, what is to be credited anew)."""
+    if not in_force:
+        return [], [], [(role, seat, amount) for (_, role), (seat, amount) in wanted.items()]
     kept = [credit for credit in in_force if _is_still_right(credit, wanted, when)]
     settled = {(credit.payee_id, credit.role) for credit in kept}
     gone = [credit for credit in in_force if (credit.payee_id, credit.role) not in settled]
@@ -133,17 +138,16 @@ def _next_ordinal(booking: _Booking, payee_id: PayeeId, role: Role) -> int:
     return ordinal
 
 
-def _cause_of_credit(booking: _Booking) -> Cause:
-    if booking.is_by_command:
+def _cause_of_credit(state: DealState, cause: Cause) -> Cause:
+    if cause in _BY_REFERENCE:
         return Cause.REFERENCE_CHANGED
-    return Cause.DEAL_CHANGED if booking.state.ordinals else Cause.DEAL_CREDITED
+    return Cause.DEAL_CHANGED if state.ordinals else Cause.DEAL_CREDITED
 
 
-def _cause_of_reversal(booking: _Booking) -> Cause:
-    if booking.is_by_command:
+def _cause_of_reversal(deal: DealChanged, cause: Cause) -> Cause:
+    if cause in _BY_REFERENCE:
         return Cause.REFERENCE_CHANGED
-    is_won = booking.deal.status is DealStatus.WON
-    return Cause.DEAL_CHANGED if is_won else Cause.DEAL_CANCELLED
+    return Cause.DEAL_CHANGED if deal.status is DealStatus.WON else Cause.DEAL_CANCELLED
 
 
 def _credit(booking: _Booking, role: Role, seat: Seat, amount: Decimal) -> Credit:
@@ -168,7 +172,7 @@ def _credit(booking: _Booking, role: Role, seat: Seat, amount: Decimal) -> Credi
         closed_at=instant,
         origin_period=period_id,
         segment=segment,
-        cause=_cause_of_credit(booking),
+        cause=booking.cause,
     )
 
 
@@ -192,6 +196,6 @@ def _reversal(booking: _Booking, credit: Credit) -> Credit:
         closed_at=credit.closed_at,
         origin_period=credit.origin_period,
         segment=credit.segment,
-        cause=_cause_of_reversal(booking),
+        cause=booking.cause,
         reverses=credit.credit_id,
     )

@@ -4,7 +4,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import NamedTuple
 
-from domain.placement import Obstacle, Placement, Seat, placement
+from domain.placement import DAY, Obstacle, Placement, Seat, placement
 from domain.reference import Reference
 from domain.splitting import Share, shares
 from schemas.ids import PayeeId
@@ -38,9 +38,9 @@ def judge(deal: DealChanged, source: str, reference: Reference, day: dt.date) ->
     for share in shares(deal):
         payee_id = share.payee_key and reference.payee_of(source, share.payee_key)
         place = placement(reference, PayeeId(payee_id), day) if payee_id else None
-        obstacle = _obstacle(share, place, source, deal.currency, reference, rate, day)
+        obstacle = _obstacle(share, place, source, deal.currency, reference, rate)
         if obstacle is not None:
-            held.append(_held(share, obstacle, deal.currency))
+            held.append(_held(share, obstacle, deal.currency, day))
             continue
         assert place is not None and rate is not None
         _want(wanted, share, place, share.amount if rate is ONE else share.amount * rate)
@@ -54,7 +54,6 @@ def _obstacle(
     currency: str,
     reference: Reference,
     rate: Decimal | None,
-    day: dt.date,
 ) -> Obstacle | None:
     """The first reason, in the order of HoldReason, why a share cannot be credited."""
     if share.payee_key is None:
@@ -70,19 +69,19 @@ def _obstacle(
     if not reference.is_known_currency(currency):
         return Obstacle(HoldReason.UNKNOWN_CURRENCY, f"currency {currency} is not known")
     if rate is None:
-        problem = f"no rate from {currency} to {reference.currency} on {day}"
+        problem = f"no rate from {currency} to {reference.currency} on {DAY}"
         return Obstacle(HoldReason.NO_EXCHANGE_RATE, problem)
     return None
 
 
-def _held(share: Share, obstacle: Obstacle, currency: str) -> Held:
+def _held(share: Share, obstacle: Obstacle, currency: str, day: dt.date) -> Held:
     return Held(
         payee_key=share.payee_key,
         role=share.role,
         reason=obstacle.reason,
         amount=share.amount,
         currency=currency,
-        detail=obstacle.detail,
+        detail=obstacle.detail.replace(DAY, str(day)),
     )
 
 

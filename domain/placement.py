@@ -1,7 +1,8 @@
 """Where a payee's credits of a day go: account, segment, period, and the managers above him."""
 
 import datetime as dt
-from typing import NamedTuple
+from bisect import bisect_right
+from typing import Final, NamedTuple
 
 from domain.plans import UNASSIGNED, needs_quota
 from domain.reference import Reference
@@ -12,9 +13,11 @@ from schemas.plan import PlanDocument
 from schemas.reference import Period
 from schemas.state import BOOKINGS, HoldReason
 
+DAY: Final = "{day}"
+
 
 class Obstacle(NamedTuple):
-    """Why a share cannot be credited, with what is missing in words."""
+    """Why a share cannot be credited, with what is missing in words; `DAY` stands for its date."""
 
     reason: HoldReason
     detail: str
@@ -39,13 +42,17 @@ class Placement(NamedTuple):
 
 
 def placement(reference: Reference, payee_id: PayeeId, day: dt.date) -> Placement:
-    """Where a direct share of the payee on that day goes. Derived once per reference version."""
+    """Where a direct share of the payee on that day goes.
+
+    Derived once per reference version and stretch of days in which nothing changes for him.
+    """
     memo = reference.memo
-    known: Placement | None = memo.get((payee_id, day))
+    key = (payee_id, bisect_right(reference.turns_of(payee_id), day))
+    known: Placement | None = memo.get(key)
     if known is None:
         if len(memo) >= limits.PLACEMENTS_CACHED_MAX:
             memo.clear()
-        known = memo[payee_id, day] = _place(reference, payee_id, day)
+        known = memo[key] = _place(reference, payee_id, day)
     return known
 
 
@@ -53,11 +60,11 @@ def _place(reference: Reference, payee_id: PayeeId, day: dt.date) -> Placement:
     period = reference.period_on(day)
     assignment = reference.assignment_on(payee_id, day)
     if reference.person_on(payee_id, day) is None:
-        return _nowhere(HoldReason.UNKNOWN_PAYEE, f"payee {payee_id} is not employed on {day}")
+        return _nowhere(HoldReason.UNKNOWN_PAYEE, f"payee {payee_id} is not employed on {DAY}")
     if assignment is None:
-        return _nowhere(HoldReason.NO_PLAN, f"payee {payee_id} has no plan on {day}")
+        return _nowhere(HoldReason.NO_PLAN, f"payee {payee_id} has no plan on {DAY}")
     if period is None:
-        return _nowhere(HoldReason.NO_QUOTA_PERIOD, f"no period contains {day}")
+        return _nowhere(HoldReason.NO_QUOTA_PERIOD, f"no period contains {DAY}")
     plan = reference.plan_of(assignment, period)
     if plan is None:
         problem = f"plan {assignment.plan_id} has no version in period {period.period_id}"

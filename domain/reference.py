@@ -3,7 +3,7 @@
 import datetime as dt
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -45,6 +45,15 @@ class Ranges(Generic[Row]):
             return None
         ends_on = getattr(self._rows[index], "ends_on", None)
         return self._rows[index] if ends_on is None or day < ends_on else None
+
+    def rows(self) -> Sequence[Row]:
+        """All rows, by start."""
+        return self._rows
+
+    def changes(self) -> set[dt.date]:
+        """The days on which a row starts or ends."""
+        ends: list[dt.date | None] = [getattr(row, "ends_on", None) for row in self._rows]
+        return {*self._starts, *(day for day in ends if day is not None)}
 
     def first_within(self, first: dt.date, end: dt.date) -> Row | None:
         """The row in force on `first`, else the first that starts in (first, end)."""
@@ -89,6 +98,7 @@ class Reference:
         self._rules = tuple(sorted(rows.crediting_rules, key=_most_specific_first))
         self._managers: dict[tuple[PayeeId, dt.date], tuple[PayeeId, ...]] = {}
         self._period_by_day: dict[dt.date, Period | None] = {}
+        self._turns: dict[PayeeId, list[dt.date]] = {}
         self._instants: dict[dt.date, dt.datetime] = {}
 
     # ---- people ----
@@ -127,6 +137,31 @@ class Reference:
             above.append(line.manager_id)
             line = self._lines.get(line.manager_id, _NOTHING).on(day)
         return tuple(above)
+
+    def turns_of(self, payee_id: PayeeId) -> list[dt.date]:
+        """The days on which anything may change that places the payee's deals, in order.
+
+        Between two of them all look-ups about him, and about whoever stands above him, are equal.
+        """
+        known = self._turns.get(payee_id)
+        if known is None:
+            turns = self._periods.changes()
+            for name in self._ever_above(payee_id):
+                for index in (self._people, self._assignments, self._lines):
+                    turns |= index.get(name, _NOTHING).changes()
+            known = self._turns[payee_id] = sorted(turns)
+        return known
+
+    def _ever_above(self, payee_id: PayeeId) -> set[PayeeId]:
+        """The payee and everyone who stands above him on any day."""
+        found: set[PayeeId] = set()
+        waiting = [payee_id]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting.extend(row.manager_id for row in self._lines.get(name, _NOTHING).rows())
+        return found
 
     # ---- plans and quotas ----
 
