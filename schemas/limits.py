@@ -59,6 +59,7 @@ PUBLISH_SECONDS_MAX: Final = 10
 JOB_PAUSE_MS: Final = 50
 COMMANDS_PAUSE_MS: Final = 250  # between looks at what a reference change may move
 JOB_BACKOFF_SECONDS_MAX: Final = 30
+FOLLOW_RETRIES_MAX: Final = 8
 RELAY_ROWS_MAX: Final = 500
 RECREDIT_DEALS_MAX: Final = 500
 REACCRUE_ACCOUNTS_MAX: Final = 500

@@ -101,9 +101,9 @@ def standard_jobs(settings: Settings, outbound: Outbound, conn: Connection) -> t
     moments, pacing = Business(conn), Pacing(conn)
     return (
         Relay(outbound),
+        Freezing(),
         Ticks(Standings(conn, outbound, moments, pacing), Alerts(conn, moments, pacing)),
         AlertOutbox(outbound),
-        Freezing(),
         Reaccruing(outbound, settings, moments),
         Recrediting(outbound, settings),
         Seals(),
@@ -147,7 +147,7 @@ class Jobs:
 
     def _connect(self) -> Connection:
         return connect(
-            self._settings, DatabaseRole.WORKER, application_name="jobs", autocommit=True
+            self._settings, DatabaseRole.WORKER, application_name="paceboard jobs", autocommit=True
         )
 
     def _run_connected(self, conn: Connection, stop: threading.Event) -> None:

@@ -10,6 +10,7 @@ version may not be there (its worker died before it was acknowledged), all rows.
 the topic in order and keeps the newest version misses nothing.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -141,6 +142,13 @@ class Standings:
 
     # ---- what becomes of it ----
 
+    def follow(self, progress: Sequence[ProgressChanged]) -> None:
+        """All of it: mark, put right, compute, publish. When it returns, acknowledge."""
+        self.republish(self.mark(progress))
+        while not self.is_settled:
+            time.sleep(self.due_in(time.monotonic()))
+            self.recompute_due(time.monotonic())
+
     @property
     def is_settled(self) -> bool:
         """Whether all that was marked is computed and published."""
@@ -187,7 +195,7 @@ class Standings:
     def _recompute(self, board: Board, moment: Moment, dirt: _Dirt) -> None:
         period = moment.period
         if period is None:
-            log.warning("board_without_period", board=board.board_id, day=str(moment.today))
+            log.debug("board_without_period", board=board.board_id, day=str(moment.today))
             return
         with exact_arithmetic():
             message = retries.run(self._conn, lambda: self._step(board, period, moment, dirt))

@@ -17,6 +17,7 @@ from schemas.ids import BoardId
 from schemas.messages import ProgressChanged, StandingsChanged
 from schemas.settings import Settings
 from streams.business import Business
+from streams.followers import standings_follower
 from streams.outbound import PublishFailed
 from streams.standings import Standings
 from tests.books import Books, Heard, emptied, set_day, won
@@ -247,3 +248,17 @@ def is_of(state: ProgressChanged, payee_id: str) -> bool:
 def test_nothing_is_computed_outside_of_all_periods(office: Office) -> None:
     set_day(office.settings, dt.date(2026, 1, 1))
     assert office.settle() == []
+
+
+def test_a_follower_survives_a_lost_connection(office: Office) -> None:
+    with closing(standings_follower(office.settings, office.heard)) as follower:
+        follower.follow(())  # a start
+        assert len(office.heard.of(StandingsChanged)) == 1
+        with connected(office.settings, "owner") as owner:
+            owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'paceboard standings'"
+            )
+        follower.follow(office.books.book(won("1", "100.00", DAY)))
+        (board,) = office.heard.of(StandingsChanged)
+        assert ranks(board) == {ADA: (1, 0), BEN: (2, -1)}
