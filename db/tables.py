@@ -1,7 +1,7 @@
 """The tables, declared once. Migrations create them; a test compares the two.
 
-Who changes a table here writes a revision: `alembic revision --autogenerate -m "why"` (and reads it:
-check constraints are not seen), and says in grants.py who writes a new one.
+Who changes a table here writes a revision (`alembic revision --autogenerate --rev-id 0002 -m why`;
+it does not see check constraints) and says in grants.py who writes a new table.
 
 Facts (`deal_revisions`, `credits`, `ledger`, `payments`, `progress_history`, `alert_events`) are
 append-only and, where TimescaleDB is there, hypertables by `booked_at` (db/hypertables.py). They
