@@ -18,7 +18,16 @@ from schemas.messages import Cause
 from schemas.money import ZERO
 from schemas.state import AccountState, Credit, Entry, Position
 
-__all__ = ["AccountStep", "AccountTerms", "Cell", "evaluate", "opened", "payout_of", "terms_of"]
+__all__ = [
+    "AccountStep",
+    "AccountTerms",
+    "Cell",
+    "evaluate",
+    "is_settled",
+    "opened",
+    "payout_of",
+    "terms_of",
+]
 
 Cell = tuple[str, ComponentId, PeriodId]  # segment, component, interval
 
@@ -92,6 +101,15 @@ def evaluate(
     if not entries:
         return AccountStep(account, ())
     return AccountStep(_with(account, version, known, after, terms), tuple(entries))
+
+
+def is_settled(account: AccountState, in_force: Sequence[Credit], terms: AccountTerms) -> bool:
+    """Whether evaluating the account again would book nothing.
+
+    Unlike a comparison with `payout_of` it also sees that a plan counts other credits than before:
+    a component that is new has no cell yet. Must run within `exact_arithmetic`.
+    """
+    return not evaluate(account, (), terms, Cause.COMMAND, in_force=in_force).entries
 
 
 def _cell(position: Position) -> Cell:

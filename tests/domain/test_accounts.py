@@ -187,6 +187,21 @@ def test_a_plan_that_counts_other_credits_is_rebuilt_from_the_credits_in_force()
     ]
 
 
+def test_a_component_that_is_new_unsettles_an_account_whose_cells_earn_the_same() -> None:
+    bonus = component("bonus", "owner", table(("0", "0.01")))
+    more = plan("sales", *SALES.components, bonus, version=2)
+    books = Books(SAMPLE)
+    books.batch(deal())
+    account, credits = of(books, "ann"), books.in_force("ann.FY24")
+    now = company(plans=(published(more), *SAMPLE.rows.plans[1:]))
+    with exact_arithmetic():
+        terms = accounts.terms_of(account, now)
+        (cell,) = account.positions
+        assert set(accounts.payout_of(account.positions, terms).values()) == {cell.earned}
+        assert not accounts.is_settled(account, credits, terms)
+        assert accounts.is_settled(account, credits, accounts.terms_of(account, SAMPLE))
+
+
 def test_a_new_assignment_inside_a_period_is_a_segment_with_tiers_of_its_own() -> None:
     flat = plan("flat", component("direct", "owner", table(("0", "0.10")), headline=True))
     world = company(
