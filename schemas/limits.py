@@ -50,6 +50,7 @@ AUDIT_ROWS_MAX: Final = 50
 # Standings and alerts
 BOARD_RECOMPUTE_MS_MIN: Final = 250
 BOARD_ROWS_MAX: Final = 5_000
+STANDING_ROWS_MAX: Final = 2_000  # in one record
 SHAPE_SECONDS_MAX: Final = 60
 CATCH_UP_DAYS_MAX: Final = 100
 ALERT_ACCOUNTS_MAX: Final = 500  # locked together

@@ -9,6 +9,7 @@
 The lock decides by booking, not by draining: what comes later is booked into the first open period.
 """
 
+import datetime as dt
 import secrets
 import time
 from collections.abc import Callable
@@ -73,7 +74,7 @@ class LockCheck(NamedTuple):
     period: Period
     refusal: str | None
     has_ended: bool
-    complete_through: str | None  # RFC 3339; None: not every source has said so
+    complete_through: dt.datetime | None  # None: not every source has said so
     booked: Booked
     held: tuple[HeldMoney, ...]
     dead_letters: int
@@ -84,12 +85,11 @@ def check(conn: Connection, period_id: str) -> LockCheck:
     """What would be frozen. Raises LockRefused for a period that does not exist."""
     moment = Business(conn)()
     period = _known(moment.reference, period_id)
-    complete = standings.complete_through(conn)
     return LockCheck(
         period=period,
         refusal=refusal(moment.reference, period),
         has_ended=period.ends_on <= moment.today,
-        complete_through=None if complete is None else complete.isoformat(),
+        complete_through=standings.complete_through(conn),
         booked=periods.booked(conn, period.period_id),
         held=tuple(periods.held(conn, period)),
         dead_letters=periods.dead_letters(conn),

@@ -7,7 +7,8 @@
 
 A record carries the rows that changed since the last version known to be on the topic; where a
 version may not be there (its worker died before it was acknowledged), all rows. So whoever reads
-the topic in order and keeps the newest version misses nothing.
+the topic in order and drops what is older than what he has misses nothing. More rows than a record
+holds come in several records of one version.
 """
 
 import time
@@ -200,7 +201,7 @@ class Standings:
         with exact_arithmetic():
             message = retries.run(self._conn, lambda: self._step(board, period, moment, dirt))
         if message is not None:
-            self._outbound.publish([message], is_replay=message.is_replay)
+            self._outbound.publish(_records(message), is_replay=message.is_replay)
             boards.note_published(self._conn, board.board_id, message.version)
 
     def _step(
@@ -319,6 +320,15 @@ def _removed(state: BoardState, rows: Iterable[StandingRow]) -> tuple[str, ...]:
     if state.published_version < state.version:
         gone.update(state.standing.removed)
     return tuple(sorted(gone - {row.payee_id for row in rows}))
+
+
+def _records(message: StandingsChanged) -> list[StandingsChanged]:
+    """A change of many rows goes out in several records of one version."""
+    most = limits.STANDING_ROWS_MAX
+    return [
+        msgspec.structs.replace(message, rows=message.rows[first : first + most])
+        for first in range(0, max(len(message.rows), 1), most)
+    ]
 
 
 def _content(standing: StandingsChanged) -> StandingsChanged:

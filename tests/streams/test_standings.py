@@ -13,6 +13,7 @@ from db import boards
 from db.connect import Connection
 from db.reference import reference_change
 from deploy.local.stack import Stack
+from schemas import limits
 from schemas.ids import BoardId
 from schemas.messages import ProgressChanged, StandingsChanged
 from schemas.settings import Settings
@@ -262,3 +263,12 @@ def test_a_follower_survives_a_lost_connection(office: Office) -> None:
         follower.follow(office.books.book(won("1", "100.00", DAY)))
         (board,) = office.heard.of(StandingsChanged)
         assert ranks(board) == {ADA: (1, 0), BEN: (2, -1)}
+
+
+def test_many_rows_go_out_in_several_records_of_one_version(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STANDING_ROWS_MAX", 1)
+    first, second = office.settle()
+    assert first.version == second.version == 1
+    assert [row.payee_id for row in (*first.rows, *second.rows)] == [ADA, BEN]
