@@ -72,7 +72,7 @@ export class Mock {
   #user(request) {
     const id = /paceboard=([^;]+)/.exec(request.headers.cookie ?? '')?.[1];
     const user = this.company.users().find((one) => one.user_id === id);
-    return user && { ...user, payee_id: user.role === 'rep' ? user.user_id.slice(4) : null, expires_at: '2030-01-01T00:00:00Z' };
+    return user && { user_id: user.user_id, role: user.role, scopes: [], payee_id: user.role === 'rep' ? user.user_id.slice(4) : null, expires_at: '2030-01-01T00:00:00Z' };
   }
 
   #upgrade(request, stream) {

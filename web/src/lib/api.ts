@@ -2,7 +2,8 @@
 
 export interface Session {
   user_id: string;
-  name: string;
+  /** May be missing: then it is looked up among the people of the demo. */
+  name?: string | null;
   role: string;
   payee_id: string | null;
   expires_at: string;
@@ -42,16 +43,23 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
 /** Who is signed in; null for nobody. */
 export async function session(): Promise<Session | null> {
   try {
-    return await call<Session>('GET', '/session');
+    return await named(await call<Session>('GET', '/session'));
   } catch (error) {
     if (error instanceof Failed && error.status === 401) return null;
     throw error;
   }
 }
 
-export async function signIn(userId: string): Promise<Session> {
-  await call<unknown>('POST', '/session', { user_id: userId });
-  return call<Session>('GET', '/session');
+export async function signIn(user: DemoUser): Promise<Session> {
+  await call<unknown>('POST', '/session', { user_id: user.user_id });
+  return { ...(await call<Session>('GET', '/session')), name: user.name };
+}
+
+async function named(session: Session): Promise<Session> {
+  if (session.name) return session;
+  const users = await demoUsers().catch(() => []);
+  const user = users.find(({ user_id }) => user_id === session.user_id);
+  return { ...session, name: user?.name ?? session.user_id };
 }
 
 export const signOut = (): Promise<void> => call<void>('DELETE', '/session');
