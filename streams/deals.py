@@ -19,7 +19,7 @@ from schemas.transaction import Fenced
 from streams import facts as encoder
 from streams import metrics
 from streams.batch import BatchProtocol, Committed
-from streams.ports import Log, Slice, Stopped, Store
+from streams.ports import Bounds, Log, Slice, Stopped, Store
 
 log = structlog.get_logger()
 
@@ -101,8 +101,9 @@ class DealsProcessor:
         self._assignment = assigned
         partitions = sorted(assigned[1])
         claims = await self._on(self._booking, self._store.claim, partitions, self._owner)
+        bounds = await self._log.bounds(partitions)
         for partition, claim in claims.items():
-            await self._compare(partition, claim.next_offset)
+            _compare(partition, claim.next_offset, bounds[partition])
         self._batch.claimed(claims)
         self._noted = dict(self._batch.published_to)
         self._acknowledged = {}
@@ -110,26 +111,6 @@ class DealsProcessor:
         metrics.PARTITIONS.set(len(partitions))
         log.info("claimed", assignment=assigned[0], partitions=partitions)
         await self._publish_again()
-
-    async def _compare(self, partition: int, next_offset: int) -> None:
-        """Step 4: data expired unread, or the topic or the database is not the one it was."""
-        start, end, committed = await self._log.bounds(partition)
-        if start > next_offset:
-            raise LogMismatch(
-                f"partition {partition}: the log starts at {start}, the database has applied up "
-                f"to {next_offset}: records have expired unread. Load the missing deals again "
-                "from their sources, then set next_offset."
-            )
-        if end < next_offset:
-            raise LogMismatch(
-                f"partition {partition}: the log ends at {end}, before {next_offset}: the topic "
-                "was re-created or the database is another one's. Raise the timeline."
-            )
-        if committed is not None and committed > next_offset:
-            raise LogMismatch(
-                f"partition {partition}: Kafka's group has {committed}, the database only "
-                f"{next_offset}: the database was restored behind Kafka. Raise the timeline."
-            )
 
     async def _publish_again(self) -> None:
         """Step 10, at a claim: what may never have been published is published again."""
@@ -246,3 +227,24 @@ class DealsProcessor:
 
     async def _on(self, executor: ThreadPoolExecutor, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(executor, work, *args)
+
+
+def _compare(partition: int, next_offset: int, bounds: Bounds) -> None:
+    """Step 4: data expired unread, or the topic or the database is not the one it was."""
+    start, end, committed = bounds
+    if start > next_offset:
+        raise LogMismatch(
+            f"partition {partition}: the log starts at {start}, the database has applied up "
+            f"to {next_offset}: records have expired unread. Load the missing deals again "
+            "from their sources, then set next_offset."
+        )
+    if end < next_offset:
+        raise LogMismatch(
+            f"partition {partition}: the log ends at {end}, before {next_offset}: the topic "
+            "was re-created or the database is another one's. Raise the timeline."
+        )
+    if committed is not None and committed > next_offset:
+        raise LogMismatch(
+            f"partition {partition}: Kafka's group has {committed}, the database only "
+            f"{next_offset}: the database was restored behind Kafka. Raise the timeline."
+        )

@@ -8,6 +8,7 @@ channel's queue, and what is acknowledged is said by the processor, after its co
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import aiokafka
@@ -16,6 +17,7 @@ import mode
 from aiokafka.partitioner import murmur2
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from kafka import KafkaConsumer, TopicPartition
 from mode.services import WaitResults
 
 from schemas import limits
@@ -109,8 +111,9 @@ def make_app(settings: Settings) -> faust.App:
 class FaustReader:
     """Takes slices of one topic from the channel of a Faust agent."""
 
-    def __init__(self, app: faust.App, topic: str) -> None:
+    def __init__(self, app: faust.App, topic: str, servers: str) -> None:
         self._app = app
+        self._servers = servers
         self.topic = topic
         self._channel: Any = None
 
@@ -154,22 +157,38 @@ class FaustReader:
                 {TP(self.topic, partition): offset for partition, offset in offsets.items()}
             )
 
-    async def bounds(self, partition: int) -> Bounds:
-        """Start, end and committed offset of a partition."""
-        tp = TP(self.topic, partition)
-        consumer = self._app.consumer
-        starts = await consumer.earliest_offsets(tp)
-        ends = await consumer.highwaters(tp)
-        thread = consumer._thread
-        committed = await thread.call_thread(thread._ensure_consumer().committed, tp)
-        return Bounds(starts[tp], ends[tp], committed)
+    async def bounds(self, partitions: Sequence[int]) -> dict[int, Bounds]:
+        """Asked on connections of its own: on the fetcher's each answer waits for a long poll."""
+        if not partitions:
+            return {}
+        tps = [TP(self.topic, partition) for partition in partitions]
+        starts, ends = await asyncio.to_thread(self._offsets, partitions)
+        thread = self._app.consumer._thread
+        committed = thread._ensure_consumer().committed
+        return {
+            tp.partition: Bounds(
+                starts[tp.partition], ends[tp.partition], await thread.call_thread(committed, tp)
+            )
+            for tp in tps
+        }
+
+    def _offsets(self, partitions: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
+        with closing(KafkaConsumer(bootstrap_servers=self._servers.split(","))) as consumer:
+            places = [TopicPartition(self.topic, partition) for partition in partitions]
+            starts = consumer.beginning_offsets(places)
+            ends = consumer.end_offsets(places)
+        return (
+            {place.partition: offset for place, offset in starts.items()},
+            {place.partition: offset for place, offset in ends.items()},
+        )
 
 
 class FaustLog(FaustReader):
     """The deals processor's Log: the deals topic in, an idempotent producer out."""
 
     def __init__(self, app: faust.App, settings: Settings) -> None:
-        super().__init__(app, BY_NAME["deals"].full_name(settings.topic_prefix))
+        topic = BY_NAME["deals"].full_name(settings.topic_prefix)
+        super().__init__(app, topic, settings.kafka)
         self._settings = settings
         self._producer: aiokafka.AIOKafkaProducer | None = None
         self._partitions: dict[str, int] = {}

@@ -73,8 +73,8 @@ class Log(Protocol):
         """The current assignment and its partitions; None while the group is rebalancing."""
         ...
 
-    async def bounds(self, partition: int) -> Bounds:
-        """Where the partition starts and ends, and what the group has committed."""
+    async def bounds(self, partitions: Sequence[int]) -> dict[int, Bounds]:
+        """Where each partition starts and ends, and what the group has committed."""
         ...
 
     async def publish(self, records: Sequence[Outgoing]) -> dict[tuple[str, int], int]:
