@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { boardChannel, CloseCode } from '../src/lib/frames.ts';
-import { BACKOFF_MAX_MS, CONNECT_MS, STALE_MS, STEADY_MS } from '../src/lib/limits.ts';
+import { ASK_AGAIN_MS, BACKOFF_MAX_MS, CONNECT_MS, STALE_MS, STEADY_MS } from '../src/lib/limits.ts';
 import {
   backoff, businessTime, IDLE, isLive, step, type Input, type Live, type Output,
 } from '../src/lib/live.ts';
@@ -81,6 +81,22 @@ describe('watching', () => {
       { do: 'send', frame: { type: 'watch', channels: ['payee:282'] } },
     ]);
     expect(client.channel).toBeUndefined();
+  });
+
+  it('asks again for what was not answered', () => {
+    const client = watching().greeted().hears({ type: 'error', title: 'Not available right now', detail: '' });
+    expect(client.after(ASK_AGAIN_MS - 1).outputs).toEqual([]);
+    client.hears({ type: 'heartbeat', clock });
+    expect(client.after(1).outputs).toEqual([{ do: 'send', frame: { type: 'watch', channels: [BOARD] } }]);
+    expect(client.board(1).after(ASK_AGAIN_MS).outputs).toEqual([]);
+  });
+
+  it('does not take the answer to its own unwatch for a refusal when it is back already', () => {
+    const client = live().feed({ kind: 'want', channels: [] }).feed({ kind: 'want', channels: [BOARD] });
+    client.hears({ type: 'unwatched', channel: BOARD, reason: 'You asked for it.' });
+    expect(client.channel?.refusal).toBeNull();
+    client.hears({ type: 'unwatched', channel: BOARD, reason: 'no longer yours' });
+    expect(client.channel?.refusal).not.toBeNull();
   });
 
   it('is live with the snapshot, which is no fact to count up', () => {

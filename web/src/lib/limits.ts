@@ -6,6 +6,8 @@ export const STALE_MS = 5_000;
 export const CONNECT_MS = 8_000;
 /** A connection that held so long was a good one: the next break starts with the short wait. */
 export const STEADY_MS = 10_000;
+/** A channel that was not answered is asked for again after this. */
+export const ASK_AGAIN_MS = 4_000;
 export const BACKOFF_MIN_MS = 500;
 export const BACKOFF_MAX_MS = 15_000;
 /** How often the page looks at the clock: staleness, the business clock, the held order. */

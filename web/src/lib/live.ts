@@ -14,8 +14,9 @@ import {
   type Refused,
   type ServerFrame,
   type Snapshot,
+  type Unwatched,
 } from './frames.ts';
-import { BACKOFF_MAX_MS, BACKOFF_MIN_MS, CONNECT_MS, STALE_MS, STEADY_MS } from './limits.ts';
+import { ASK_AGAIN_MS, BACKOFF_MAX_MS, BACKOFF_MIN_MS, CONNECT_MS, STALE_MS, STEADY_MS } from './limits.ts';
 
 export type Phase = 'idle' | 'connecting' | 'open' | 'waiting' | 'ended';
 export type End = 'signed-out' | 'not-allowed-here';
@@ -56,6 +57,9 @@ export interface Live {
   readonly timeline: number | null;
   readonly wanted: readonly string[];
   readonly channels: Readonly<Record<string, Channel>>;
+  /** Channels given back whose `unwatched` is still on its way, and how many of them. */
+  readonly leaving: Readonly<Record<string, number>>;
+  readonly askedAt: number;
   readonly clock: BusinessClock | null;
   readonly attempts: number;
   readonly phaseSince: number;
@@ -100,6 +104,8 @@ export const IDLE: Live = {
   timeline: null,
   wanted: [],
   channels: {},
+  leaving: {},
+  askedAt: 0,
   clock: null,
   attempts: 0,
   phaseSince: 0,
@@ -173,7 +179,8 @@ function want(state: Live, wanted: readonly string[], world: World): Step {
   const channels = Object.fromEntries(
     wanted.map((channel) => [channel, state.channels[channel] ?? UNANSWERED]),
   );
-  const next = { ...state, wanted, channels };
+  const leaving = state.hello === null ? {} : counted(state.leaving, dropped);
+  const next = { ...state, wanted, channels, leaving, askedAt: world.now };
   if (state.phase === 'idle') return wanted.length > 0 ? connect(next, world) : [next, []];
   if (state.hello === null) return [next, []];
   return [next, [...asking('unwatch', dropped), ...asking('watch', added)]];
@@ -201,7 +208,7 @@ function understood(state: Live, frame: ServerFrame, now: number): Step {
     case 'payee':
       return [taken({ ...next, clock: clockAt(frame.clock, now) }, frame), []];
     case 'unwatched':
-      return [refused(next, frame.channel, { title: 'Not found', detail: frame.reason }), []];
+      return [unwatched(next, frame), []];
     case 'error':
       return [frame.channel ? refused(next, frame.channel, frame) : next, []];
     default:
@@ -226,7 +233,7 @@ function tick(state: Live, world: World): Step {
   if (state.phase === 'open') {
     if (now - (state.heardAt ?? now) >= STALE_MS) return wait(state, world);
     const isSteady = state.attempts > 0 && now - state.phaseSince >= STEADY_MS;
-    return [isSteady ? { ...state, attempts: 0 } : state, []];
+    return askedAgain(isSteady ? { ...state, attempts: 0 } : state, world);
   }
   const isDue = state.phase === 'waiting' && state.isOnline && now >= (state.retryAt ?? now);
   return isDue ? connect(state, world) : [state, []];
@@ -269,6 +276,7 @@ const ended = (state: Live, end: End, { now }: World): Live => ({
 const unanswered = (state: Live): Live => ({
   ...eachChannel(state, { isAnswered: false }),
   hello: null,
+  leaving: {},
 });
 
 function eachChannel(state: Live, change: Partial<Channel>): Live {
@@ -282,7 +290,8 @@ function eachChannel(state: Live, change: Partial<Channel>): Live {
 function greeted(state: Live, hello: Hello, now: number): Step {
   const isOther = state.timeline !== null && state.timeline !== hello.timeline;
   const known = isOther ? eachChannel(state, { floor: 0 }) : state;
-  const next = { ...known, hello, timeline: hello.timeline, clock: clockAt(hello.clock, now) };
+  const { timeline } = hello;
+  const next = { ...known, hello, timeline, askedAt: now, clock: clockAt(hello.clock, now) };
   return [next, asking('watch', state.wanted)];
 }
 
@@ -299,6 +308,25 @@ function taken(state: Live, frame: Snapshot): Live {
     isAnswered: true,
     refusal: null,
   });
+}
+
+/** The server may have been unable to answer just then; the numbers stay grey until it does. */
+function askedAgain(state: Live, { now }: World): Step {
+  if (state.hello === null || now - state.askedAt < ASK_AGAIN_MS) return [state, []];
+  const missing = state.wanted.filter((name) => !state.channels[name]?.isAnswered);
+  return [{ ...state, askedAt: now }, asking('watch', missing)];
+}
+
+/** The answer to our own `unwatch` says nothing about a channel that is wanted again. */
+function unwatched(state: Live, { channel, reason }: Unwatched): Live {
+  const awaited = state.leaving[channel] ?? 0;
+  if (awaited === 0) return refused(state, channel, { title: 'Not found', detail: reason });
+  return { ...state, leaving: { ...state.leaving, [channel]: awaited - 1 } };
+}
+
+function counted(leaving: Live['leaving'], dropped: readonly string[]): Live['leaving'] {
+  const more = dropped.map((channel) => [channel, (leaving[channel] ?? 0) + 1]);
+  return { ...leaving, ...Object.fromEntries(more) };
 }
 
 /** What one may not see any more is not kept on the screen either. */
