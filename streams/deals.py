@@ -97,6 +97,8 @@ class DealsProcessor:
         assigned = self._log.assigned()
         if assigned is None or assigned == self._assignment:
             return
+        if not assigned[1] and self._assignment is None:
+            return  # nothing to claim yet
         await self._abandon()
         self._assignment = assigned
         partitions = sorted(assigned[1])

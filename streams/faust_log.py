@@ -28,7 +28,7 @@ from streams.ports import Bounds, Outgoing, Record, Slice, Stopped
 GROUP: Final = "worker"  # behind the topics' prefix
 
 
-class BulkConsumer(driver.Consumer):  # type: ignore[misc]
+class BulkConsumer(driver.Consumer):
     """Puts one slice per partition and fetch on the channel, instead of one event per message."""
 
     async def wait_first(self, *coros: Any, timeout: Any = None) -> WaitResults:
@@ -44,7 +44,8 @@ class BulkConsumer(driver.Consumer):  # type: ignore[misc]
         """Faust's livelock detector counts its own acknowledgements; we make none."""
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        channels = self.app.topics._tp_index
+        conductor: Any = self.app.topics
+        channels = conductor._tp_index
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
                 await self.sleep(0)
@@ -81,7 +82,7 @@ class BulkConsumer(driver.Consumer):  # type: ignore[misc]
         self._read_offset[tp] = wanted[-1].offset + 1
 
 
-class BulkTransport(driver.Transport):  # type: ignore[misc]
+class BulkTransport(driver.Transport):
     """Faust's aiokafka transport with that consumer."""
 
     Consumer = BulkConsumer
@@ -153,7 +154,8 @@ class FaustReader:
     async def acknowledge(self, offsets: Mapping[int, int], assignment: int) -> None:
         """Commit to the group, if the assignment still holds; else it is somebody else's to do."""
         if not self._app.rebalancing and self._app.consumer_generation_id == assignment:
-            await self._app.consumer._commit(
+            consumer: Any = self._app.consumer
+            await consumer._commit(
                 {TP(self.topic, partition): offset for partition, offset in offsets.items()}
             )
 
@@ -163,7 +165,8 @@ class FaustReader:
             return {}
         tps = [TP(self.topic, partition) for partition in partitions]
         starts, ends = await asyncio.to_thread(self._offsets, partitions)
-        thread = self._app.consumer._thread
+        consumer: Any = self._app.consumer
+        thread = consumer._thread
         committed = thread._ensure_consumer().committed
         return {
             tp.partition: Bounds(
@@ -280,6 +283,6 @@ def add_agent(app: faust.App, topic: str, run: Agent) -> None:
         topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
     )
 
-    @app.agent(channel, name=f"paceboard.{topic}")  # type: ignore[untyped-decorator]
+    @app.agent(channel, name=f"paceboard.{topic}")
     async def agent(stream: Any) -> None:
         await run(stream.channel)
