@@ -73,13 +73,17 @@ def discard(settings: Settings) -> None:
     disposal.drop(settings)
 
 
-def load(settings: Settings, conn: Connection, *, number: int, check: Callable[[], None]) -> None:
-    """Company, clock, history, locks. Every step can be repeated after a stop in between."""
+def load_company_at_start(conn: Connection, *, number: int) -> None:
+    """The company, with business time at the start of the last window. Can be repeated."""
     with step("sample company: people, quotas, plan, boards"):
         load_company(conn)
         while installation.read(conn).timeline < number:
             installation.raise_timeline(conn, actor=ACTOR, why="a new demo")
         _stand_at_start(conn)
+
+
+def load_history(settings: Settings, conn: Connection, *, check: Callable[[], None]) -> None:
+    """What was before the last window: credited, then locked. Can be repeated."""
     with step("history to Kafka") as progress:
         ends = load_orders(
             settings, Orders.HISTORY, progress=lambda count: progress.say(f"{count:,} orders")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import FrameType
@@ -10,7 +11,9 @@ from typing import Final, NamedTuple
 from cli import topic_admin, where
 from cli.children import Children
 from cli.console import step
+from cli.database import connected
 from cli.failures import Failure
+from db.installation import find
 from deploy.local.places import Places
 from deploy.local.process import free_port
 from deploy.local.stack import Stack, exports, running
@@ -20,6 +23,7 @@ PORT_VARIABLE: Final = "PACEBOARD_PORT"
 PORT_PREFERRED: Final = 8000
 HOST: Final = "127.0.0.1"
 REPLICATION: Final = 1  # one broker
+SET_UP_POLL_SECONDS: Final = 0.5
 STOPPING: Final = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -57,17 +61,28 @@ def prepare(settings: Settings) -> None:
 def processes(
     settings: Settings, places: Places, stack: Stack, names: Mapping[str, str]
 ) -> Iterator[Installation]:
-    """A worker and the API, found by other commands while they run."""
+    """The API, found by other commands while it runs; `start_worker` follows."""
     port = _port()
     environ = {**exports(places, stack), **settings.values, **names}
     with where.noted(places, names), Children(places, environ) as children:
-        with step("worker and API") as progress:
-            children.start("worker", ["worker"], port=0)
+        with step("API") as progress:
             api = children.start("api", ["api", "--host", HOST, "--port", str(port)], port=port)
             children.await_port(api)
-            children.check()
             progress.result = f"[dim]logs in {places.logs}[/]"
         yield Installation(settings, places, f"http://{HOST}:{port}", children)
+
+
+def start_worker(installation: Installation) -> None:
+    """A worker, as soon as somebody has said which company this is: it refuses to run before."""
+    with (
+        connected(installation.settings, "up") as conn,
+        step("worker started") as progress,
+    ):
+        while find(conn) is None:
+            progress.say("waits for paceboard setup, or paceboard load --sample")
+            installation.children.check()
+            time.sleep(SET_UP_POLL_SECONDS)
+        installation.children.start("worker", ["worker"], port=0)
 
 
 @contextmanager

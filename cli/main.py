@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import api, clock, demo, load, migrate, period, replay, setup, token, topics, up
+from cli.commands import (
+    api,
+    clock,
+    demo,
+    load,
+    migrate,
+    period,
+    replay,
+    setup,
+    status,
+    token,
+    topics,
+    up,
+)
 from cli.commands import worker as worker_command
 from cli.console import err
 from cli.failures import sentence
@@ -39,7 +52,7 @@ def _options(
     """What holds for every command; `run` looks for it."""
 
 
-for module in (up, demo, worker_command, api, migrate, setup, replay, token):
+for module in (up, demo, status, worker_command, api, migrate, setup, replay, token):
     app.command(module.NAME)(module.command)
 for group in (topics, load, clock, period):
     app.add_typer(group.app, name=group.NAME)

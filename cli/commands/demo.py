@@ -37,7 +37,13 @@ def command(
     """
     from cli import demonstration, where
     from cli.database import connected
-    from cli.installing import prepare, processes, services, stopping_on_signals
+    from cli.installing import (
+        prepare,
+        processes,
+        services,
+        start_worker,
+        stopping_on_signals,
+    )
     from cli.sample_replay import replay_sample
     from deploy.local.places import Places
 
@@ -60,8 +66,12 @@ def command(
             connected(settings, "demo") as conn,
         ):
             check = installation.children.check
-            if not demonstration.is_loaded(conn):
-                demonstration.load(settings, conn, number=number, check=check)
+            is_loaded = demonstration.is_loaded(conn)
+            if not is_loaded:
+                demonstration.load_company_at_start(conn, number=number)
+            start_worker(installation)
+            if not is_loaded:
+                demonstration.load_history(settings, conn, check=check)
             _tell(installation, time.monotonic() - started)
             replay_sample(settings, conn, live_rate=Decimal(rate), check=check)
             err.print("\n  the replay has ended, business time stands still; Ctrl-C stops all\n")

@@ -11,10 +11,7 @@ from cli.failures import Failure
 
 NAME: Final = "load"
 SAMPLES: Final = ("adventureworks",)
-app = typer.Typer(
-    help="Load the sample company, or deals from a file.",
-    invoke_without_command=True,
-)
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
