@@ -1,6 +1,5 @@
 """Is it alive, is it ready, and what does it measure: for supervisors and Prometheus."""
 
-import functools
 import hmac
 import ipaddress
 from typing import Final
@@ -117,7 +116,7 @@ def _looked(services: Services, partitions: int | None) -> Ready:
         with services.pool.connection(timeout=2) as connection:
             which = edition.edition(connection)
             words, off = which.words, which.off
-            if revision.applied(connection) != _newest():
+            if revision.missing(connection):
                 reasons.append("database: migrations are missing; run: paceboard migrate")
             else:
                 installed = installation.find(connection)
@@ -150,8 +149,3 @@ def _of_kafka(partitions: int | None, expected: int | None) -> list[str]:
             " repartition by the procedure in the docs"
         ]
     return []
-
-
-@functools.cache
-def _newest() -> str | None:
-    return revision.newest()

@@ -240,13 +240,14 @@ class Hub:
         subscriber: Subscriber,
         send: Callable[[str], Awaitable[None]],
         *,
-        seconds: float = limits.LIVE_SEND_SECONDS,
+        seconds: float | None = None,
     ) -> CloseCode:
         """Sends what the mailbox holds until it is closed; the code to close the socket with."""
+        patience = limits.LIVE_SEND_SECONDS if seconds is None else seconds
         try:
             while True:
                 frame = await subscriber.mailbox.next()
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(patience):
                     await send(frame)
                 self.counts.sent += 1
         except Closed as closed:

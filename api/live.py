@@ -168,6 +168,8 @@ async def _watch_one(
         session = access.in_force(subscriber.session, world)
         note = services.views.note
         await asyncio.to_thread(note, session, PayeeId(subject), world)
+        if not services.live.may_watch(subscriber.session, channel):  # it took a moment
+            return _refuse(subscriber, "There is nothing here for you", GONE, channel)
     services.hub.watch(subscriber, channel)
 
 

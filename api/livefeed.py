@@ -38,14 +38,17 @@ class Live:
         self._shapes = shapes
         self._readers = readers
         self._world: World | None = None
+        self._judged: World | None = None  # by which who watches was judged last
         self._looked_at = 0.0
         self._swept_at = 0.0
-        self.hub = Hub(Ports(self._read, self._may_watch, _unwatched))
+        self.hub = Hub(Ports(self._read, self.may_watch, _unwatched))
 
     async def world(self) -> World:
         """The world as it is now; raises what the database raises."""
-        self._world = await self._on_thread(self._worlds.current)
+        world = await self._on_thread(self._worlds.current)
         self._looked_at = time.monotonic()
+        if self._world is None or not _is_older(world, self._world):
+            self._world = world
         return self._world
 
     async def beat(self) -> None:
@@ -71,7 +74,8 @@ class Live:
 
     async def look(self) -> None:
         """One look: who may watch, and whether a hint was lost."""
-        before, world = self._world, await self.world()
+        before, world = self._judged, await self.world()
+        self._judged = world
         if before is not None and before.timeline != world.timeline:
             self.hub.close_all(CloseCode.GOING_AWAY)
         has_changed = before is None or _rights(before) != _rights(world)
@@ -94,11 +98,18 @@ class Live:
     async def _read(self, name: str) -> ChannelState | None:
         return await self._on_thread(lambda: channels.read(self._worlds, self._shapes, name))
 
-    def _may_watch(self, session: Session, name: str) -> bool:
+    def may_watch(self, session: Session, name: str) -> bool:
+        """By the newest world that was read."""
         return self._world is not None and access.may_watch(session, name, self._world)
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+
+def _is_older(world: World, than: World) -> bool:
+    """Readings on several threads may end in another order than they began."""
+    mine, other = world.reference.version, than.reference.version
+    return world.timeline == than.timeline and mine < other
 
 
 def _rights(world: World) -> object:

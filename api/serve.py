@@ -4,6 +4,7 @@ import uvicorn
 
 from api import config, logs
 from api.app import create_app
+from api.websocket import LiveProtocol
 from schemas import limits
 from schemas.settings import Settings
 
@@ -23,7 +24,7 @@ def server(settings: Settings, host: str, port: int) -> uvicorn.Server:
             create_app(settings),
             host=host,
             port=port,
-            ws="websockets-sansio",
+            ws=LiveProtocol,
             ws_max_size=limits.FRAME_BYTES_MAX,
             ws_per_message_deflate=False,  # what is sent once to many would be packed for each
             access_log=False,

@@ -1,16 +1,19 @@
 """The web client: its assets under /assets, its page by explicit routes. Nothing is mounted at `/`,
 so an unknown address is a problem document and not a page."""
 
+import re
 from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
 PAGES: Final = ("/", "/boards/{board_id}", "/people/{payee_id}")
 FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
+_WITH_DIGEST: Final = re.compile(r"-[\w-]{8}\.\w+$")
 ASKED_EACH_TIME: Final = "no-cache"
 NOT_BUILT: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Paceboard</title>
@@ -45,7 +48,9 @@ class _Assets(StaticFiles):
     """Names with a digest in them never change; the others are asked for each time."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        lasting = "-" in scope["path"].rpartition("/")[2]
+        if not Path(str(self.directory)).is_dir():
+            raise HTTPException(404)
+        lasting = _WITH_DIGEST.search(scope["path"])
 
         async def with_age(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:

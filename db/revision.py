@@ -1,25 +1,22 @@
-"""Whether the database has had every migration that this program knows."""
+"""Whether the database has all that this program declares; any role may ask."""
 
-from pathlib import Path
 from typing import Final
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-
 from db.connect import Connection
+from db.tables import metadata
 
-APPLIED: Final = "SELECT version_num FROM alembic_version"
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
-
-
-def applied(conn: Connection) -> str | None:
-    """The revision that the database is at; None before the first."""
-    row = conn.execute(APPLIED).fetchone()
-    return str(row[0]) if row else None
+COLUMNS: Final = """
+SELECT c.relname, a.attname
+  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+ WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY(%s)
+   AND a.attnum > 0 AND NOT a.attisdropped"""
 
 
-def newest() -> str | None:
-    """The newest revision that this program brings."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    return ScriptDirectory.from_config(config).get_current_head()
+def missing(conn: Connection) -> tuple[str, ...]:
+    """The declared columns that the database does not have, as "table.column"; none: migrated."""
+    declared = {
+        (table.name, column.name) for table in metadata.tables.values() for column in table.columns
+    }
+    tables = sorted({table for table, _ in declared})
+    found = {(table, column) for table, column in conn.execute(COLUMNS, (tables,))}
+    return tuple(f"{table}.{column}" for table, column in sorted(declared - found))
