@@ -45,7 +45,7 @@ check: ## Style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(PACKAGES)
-	@$(BIN)/lint-imports --no-timing
+	@$(BIN)/lint-imports --no-logo
 
 check-web:
 	@if [ -f web/package.json ]; then cd web && npm run --if-present check && npm test --if-present; \

@@ -1,8 +1,8 @@
 """The frames of `WS /v1/live`. JSON text frames; each has a `type`.
 
 A client authenticates (the cookie does it for browsers; machines send `authenticate` first), then
-watches channels: "board:<board_id>", "payee:<payee_id>". The server answers with a snapshot that has
-a version, then newer versions only. A heartbeat comes every LIVE_HEARTBEAT_SECONDS.
+watches channels: "board:<board_id>", "payee:<payee_id>". The server answers with a snapshot that
+has a version, then newer versions only. A heartbeat comes every LIVE_HEARTBEAT_SECONDS.
 """
 
 import datetime as dt
@@ -22,19 +22,19 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=Fals
 # ---- from the client --------------------------------------------------------------------------
 
 
-class Authenticate(Frame, tag="authenticate"):
+class Authenticate(Frame, frozen=True, tag="authenticate"):
     """First frame of a machine: its bearer token. Not needed where a cookie came along."""
 
     token: str
 
 
-class Watch(Frame, tag="watch"):
+class Watch(Frame, frozen=True, tag="watch"):
     """Ask for channels; each answers with a snapshot or an error."""
 
     channels: tuple[Text, ...]
 
 
-class Unwatch(Frame, tag="unwatch"):
+class Unwatch(Frame, frozen=True, tag="unwatch"):
     """No longer wanted."""
 
     channels: tuple[Text, ...]
@@ -139,7 +139,7 @@ class PayeeProgress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     corrections: Booked = "0"  # of earlier, locked periods, booked into this one; in earned_*
 
 
-class Hello(Frame, tag="hello"):
+class Hello(Frame, frozen=True, tag="hello"):
     """Answer to a good authentication."""
 
     user_id: str
@@ -150,7 +150,7 @@ class Hello(Frame, tag="hello"):
     clock: Clock
 
 
-class BoardSnapshot(Frame, tag="board"):
+class BoardSnapshot(Frame, frozen=True, tag="board"):
     """A board: the first after `watch` is the snapshot, later ones have greater versions."""
 
     channel: str
@@ -159,7 +159,7 @@ class BoardSnapshot(Frame, tag="board"):
     clock: Clock
 
 
-class PayeeSnapshot(Frame, tag="payee"):
+class PayeeSnapshot(Frame, frozen=True, tag="payee"):
     """A payee's progress, by the account's version."""
 
     channel: str
@@ -168,20 +168,20 @@ class PayeeSnapshot(Frame, tag="payee"):
     clock: Clock
 
 
-class Heartbeat(Frame, tag="heartbeat"):
+class Heartbeat(Frame, frozen=True, tag="heartbeat"):
     """All is well, and what time it is in the business."""
 
     clock: Clock
 
 
-class Unwatched(Frame, tag="unwatched"):
+class Unwatched(Frame, frozen=True, tag="unwatched"):
     """A channel is no longer sent: asked for, or no longer allowed."""
 
     channel: str
     reason: str
 
 
-class Refused(Frame, tag="error"):
+class Refused(Frame, frozen=True, tag="error"):
     """A frame or a channel could not be served; the socket stays open."""
 
     title: str

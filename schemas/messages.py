@@ -89,7 +89,7 @@ class DealPart(
     """Base of a deal's parts."""
 
 
-class Split(DealPart):
+class Split(DealPart, frozen=True):
     """One person's share of a deal, by the source's own key of the person."""
 
     payee_key: Key
@@ -98,7 +98,7 @@ class Split(DealPart):
     takes_remainder: bool = False  # the share that takes the rounding remainder; else the last
 
 
-class DealLine(DealPart):
+class DealLine(DealPart, frozen=True):
     """One product line of a deal. Where lines are given their amounts sum to the deal's."""
 
     amount: Amount
@@ -118,7 +118,7 @@ class MilestoneKind(enum.StrEnum):
     PAID = "paid"
 
 
-class Milestone(DealPart):
+class Milestone(DealPart, frozen=True):
     """Something that happened to the deal's money, on a date, for all of it or an amount."""
 
     kind: MilestoneKind
@@ -127,7 +127,7 @@ class Milestone(DealPart):
     reference: Key | None = None
 
 
-class Customer(DealPart):
+class Customer(DealPart, frozen=True):
     """Whom the deal is sold to (a CRM's "account")."""
 
     key: Key
@@ -137,7 +137,7 @@ class Customer(DealPart):
 
 
 @on("deals", "paceboard.deal.changed.v1", key=lambda m: m.deal_id, key_is="deal_id")
-class DealChanged(Message, omit_defaults=True):
+class DealChanged(Message, frozen=True, omit_defaults=True):
     """The full state of a deal as one source has it, with the revision by which that source orders.
 
     `owner_key` and `Split.payee_key` are the source's own keys of people. A field the source does
@@ -172,7 +172,7 @@ class DealChanged(Message, omit_defaults=True):
 
 
 @on("deals", "paceboard.command.recredit-deal.v1", key=lambda m: m.deal_id, key_is="deal_id")
-class RecreditDeal(Message):
+class RecreditDeal(Message, frozen=True):
     """Credit this deal again under the reference data in force now. Idempotent."""
 
     deal_id: Key
@@ -181,7 +181,7 @@ class RecreditDeal(Message):
 
 
 @on("deals", "paceboard.command.reaccrue.v1", key=lambda m: m.account_id, key_is="account_id")
-class Reaccrue(Message):
+class Reaccrue(Message, frozen=True):
     """Evaluate this account again. Idempotent."""
 
     account_id: Key
@@ -190,7 +190,7 @@ class Reaccrue(Message):
 
 
 @on("deals", "paceboard.command.drain.v1", key=lambda m: m.drain_id, key_is="every partition")
-class Drain(Message):
+class Drain(Message, frozen=True):
     """An empty command: once it is behind `published_to`, so is all that stood before it."""
 
     drain_id: Key
@@ -203,7 +203,7 @@ class Drain(Message):
     key=lambda m: m.source,
     key_is="every partition",
 )
-class SourceCompleteThrough(Message):
+class SourceCompleteThrough(Message, frozen=True):
     """A source says: all I know up to this instant has been sent before this message."""
 
     source: SourceName
@@ -249,7 +249,7 @@ class EntryKind(enum.StrEnum):
     CAPPED = "capped"
 
 
-class Fact(Message):
+class Fact(Message, frozen=True):
     """What every outward money fact carries."""
 
     batch: Int64
@@ -258,7 +258,7 @@ class Fact(Message):
 
 
 @on("credits", "paceboard.credit.booked.v1", key=lambda m: m.payee_id, key_is="payee_id")
-class CreditBooked(Fact):
+class CreditBooked(Fact, frozen=True):
     """A payee was counted for a deal, or such a credit was reversed (`reverses`)."""
 
     credit_id: Key
@@ -283,7 +283,7 @@ class CreditBooked(Fact):
 
 
 @on("accruals", "paceboard.accrual.posted.v1", key=lambda m: m.account_id, key_is="account_id")
-class AccrualPosted(Fact):
+class AccrualPosted(Fact, frozen=True):
     """An entry: what a batch's credits changed in one component and origin period of an account."""
 
     entry_id: Key
@@ -328,7 +328,7 @@ class PositionState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     key=lambda m: m.account_id,
     key_is="account_id",
 )
-class ProgressChanged(Fact):
+class ProgressChanged(Fact, frozen=True):
     """The state of an account. Newest version wins; an older one that arrives later is a hint."""
 
     account_id: Key
@@ -354,7 +354,7 @@ class StandingRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 @on("standings", "paceboard.standings.changed.v1", key=lambda m: m.board_id, key_is="board_id")
-class StandingsChanged(Message):
+class StandingsChanged(Message, frozen=True):
     """Rows of a board that changed. Newest version wins. No pay stands here."""
 
     board_id: Key
@@ -386,7 +386,7 @@ class Severity(enum.StrEnum):
     SEVERE = "severe"
 
 
-class Alert(Message):
+class Alert(Message, frozen=True):
     """A state machine per (subject, kind, period), with its evidence."""
 
     alert_id: Key
@@ -412,26 +412,26 @@ class Alert(Message):
 
 
 @on("alerts", "paceboard.alert.raised.v1", key=lambda m: m.payee_id or m.subject, key_is="payee_id")
-class AlertRaised(Alert):
+class AlertRaised(Alert, frozen=True):
     """Now there is something to do about it."""
 
 
 @on(
     "alerts", "paceboard.alert.updated.v1", key=lambda m: m.payee_id or m.subject, key_is="payee_id"
 )
-class AlertUpdated(Alert):
+class AlertUpdated(Alert, frozen=True):
     """It is still so; the evidence has changed."""
 
 
 @on(
     "alerts", "paceboard.alert.cleared.v1", key=lambda m: m.payee_id or m.subject, key_is="payee_id"
 )
-class AlertCleared(Alert):
+class AlertCleared(Alert, frozen=True):
     """It is over."""
 
 
 @on("reference", "paceboard.plan.published.v1", key=lambda m: m.entity, key_is="entity")
-class PlanPublished(Message):
+class PlanPublished(Message, frozen=True):
     """A version of a plan is in force."""
 
     entity: Key
@@ -442,7 +442,7 @@ class PlanPublished(Message):
 
 
 @on("reference", "paceboard.quota.set.v1", key=lambda m: m.entity, key_is="entity")
-class QuotaSet(Message):
+class QuotaSet(Message, frozen=True):
     """A payee's quota of a period."""
 
     entity: Key
@@ -455,7 +455,7 @@ class QuotaSet(Message):
 
 
 @on("reference", "paceboard.assignment.changed.v1", key=lambda m: m.entity, key_is="entity")
-class AssignmentChanged(Message):
+class AssignmentChanged(Message, frozen=True):
     """A payee is assigned to a plan."""
 
     entity: Key
@@ -468,7 +468,7 @@ class AssignmentChanged(Message):
 
 
 @on("reference", "paceboard.period.locked.v1", key=lambda m: m.entity, key_is="entity")
-class PeriodLocked(Message):
+class PeriodLocked(Message, frozen=True):
     """A period is locked: its pay is final."""
 
     entity: Key
@@ -494,7 +494,7 @@ class RefusalCode(enum.StrEnum):
 
 
 @on("dead-letters", "paceboard.record.refused.v1", key=lambda m: m.source_key, key_is="source key")
-class RecordRefused(Message):
+class RecordRefused(Message, frozen=True):
     """A record that could not be used: what, where, what to do, and its first 4 KiB.
 
     EQUAL_REVISION_CONFLICT reports two contents of one revision; the greater digest was used.
@@ -537,7 +537,7 @@ class TopicEnd(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     key=lambda m: str(m.sources[0].partition) if m.sources else "",
     key_is="its lowest source partition",
 )
-class BatchPublished(Message):
+class BatchPublished(Message, frozen=True):
     """The mark of a batch, written last: whoever has read all `ends` has all of it."""
 
     batch: Int64

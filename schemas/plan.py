@@ -39,14 +39,14 @@ class Bounds(enum.StrEnum):
     UPPER_INCLUSIVE = "upper_inclusive"
 
 
-class Tier(_Part):
+class Tier(_Part, frozen=True):
     """From `start` (an amount, or a fraction of quota) on, each further unit pays `rate`."""
 
     start: Rate
     rate: Rate
 
 
-class MarginalTable(_Part):
+class MarginalTable(_Part, frozen=True):
     """Each slice of the credited amount at its own rate. Tiers start at 0 and ascend."""
 
     tiers: Annotated[tuple[Tier, ...], Meta(min_length=1, max_length=50)]
@@ -55,21 +55,21 @@ class MarginalTable(_Part):
     bounds: Bounds = Bounds.LOWER_INCLUSIVE
 
 
-class Rounding(_Part):
+class Rounding(_Part, frozen=True):
     """Pay is rounded once per component and interval."""
 
     mode: RoundingMode = RoundingMode.HALF_EVEN
     places: Annotated[int, Meta(ge=0, le=6)] = 2
 
 
-class Measure(_Part):
+class Measure(_Part, frozen=True):
     """Which credits a component counts."""
 
     roles: Annotated[tuple[Role, ...], Meta(min_length=1)]
     credit_types: Annotated[tuple[str, ...], Meta(min_length=1)] = ("bookings",)
 
 
-class Component(_Part):
+class Component(_Part, frozen=True):
     """A measure that accumulates over each period, and what it pays (`table=None`: nothing)."""
 
     component: ComponentId
@@ -79,7 +79,7 @@ class Component(_Part):
     counts_for_attainment: bool = False  # exactly one component of a plan is the headline
 
 
-class PlanDocument(_Part):
+class PlanDocument(_Part, frozen=True):
     """What a plan says. Checked by domain/plans.py before it is stored."""
 
     plan_id: PlanId

@@ -28,7 +28,7 @@ class PersonRole(enum.StrEnum):
     ADMIN = "admin"
 
 
-class Company(_Row):
+class Company(_Row, frozen=True):
     """The one company of this installation."""
 
     name: str
@@ -36,7 +36,7 @@ class Company(_Row):
     time_zone: str
 
 
-class Person(_Row):
+class Person(_Row, frozen=True):
     """A payee without his name (names stay in the `people` table)."""
 
     payee_id: PayeeId
@@ -45,7 +45,7 @@ class Person(_Row):
     ends_on: dt.date | None
 
 
-class PayeeKey(_Row):
+class PayeeKey(_Row, frozen=True):
     """A source's own key of a person."""
 
     source: str
@@ -53,7 +53,7 @@ class PayeeKey(_Row):
     payee_id: PayeeId
 
 
-class DealKey(_Row):
+class DealKey(_Row, frozen=True):
     """A further source's key of a deal."""
 
     source: str
@@ -61,7 +61,7 @@ class DealKey(_Row):
     deal_id: str
 
 
-class ReportingLine(_Row):
+class ReportingLine(_Row, frozen=True):
     """Who stands above whom, when."""
 
     payee_id: PayeeId
@@ -70,7 +70,7 @@ class ReportingLine(_Row):
     ends_on: dt.date | None
 
 
-class Period(_Row):
+class Period(_Row, frozen=True):
     """What is locked and paid; also the interval over which measures accumulate."""
 
     period_id: PeriodId
@@ -80,7 +80,7 @@ class Period(_Row):
     state: PeriodState
 
 
-class Quota(_Row):
+class Quota(_Row, frozen=True):
     """A payee's quota of a period, in the company's currency."""
 
     payee_id: PayeeId
@@ -88,7 +88,7 @@ class Quota(_Row):
     amount: Decimal
 
 
-class Assignment(_Row):
+class Assignment(_Row, frozen=True):
     """A payee's to a plan; its id is the segment of the account's positions. `rate`: his own."""
 
     assignment_id: str
@@ -99,7 +99,7 @@ class Assignment(_Row):
     rate: Decimal | None
 
 
-class Plan(_Row):
+class Plan(_Row, frozen=True):
     """A version of a plan, effective from `starts_on`."""
 
     plan_id: PlanId
@@ -108,7 +108,7 @@ class Plan(_Row):
     document: PlanDocument
 
 
-class CreditingRule(_Row):
+class CreditingRule(_Row, frozen=True):
     """Excludes the deals whose structured keys all equal `when` (keys: channel, type, category).
 
     The most specific rule (most keys) wins, then the higher priority; `reason` is shown in words.
@@ -120,7 +120,7 @@ class CreditingRule(_Row):
     priority: int = 0
 
 
-class FxRate(_Row):
+class FxRate(_Row, frozen=True):
     """What one unit of `currency` is worth in the company's, from `starts_on` on."""
 
     currency: str
@@ -135,7 +135,7 @@ class Curve(enum.StrEnum):
     LAST_YEAR = "last_year"
 
 
-class Calendar(_Row):
+class Calendar(_Row, frozen=True):
     """Working days and hours of the company, and its pace curve. Weekdays: Monday is 0."""
 
     weekend: tuple[int, ...]
@@ -152,7 +152,7 @@ class BoardMeasure(enum.StrEnum):
     AMOUNT = "amount"
 
 
-class Board(_Row):
+class Board(_Row, frozen=True):
     """A leaderboard: who is on it, ranked by what, seen by whom."""
 
     board_id: BoardId
@@ -162,7 +162,7 @@ class Board(_Row):
     visibility: Visibility
 
 
-class ReferenceRows(_Row):
+class ReferenceRows(_Row, frozen=True):
     """All reference data known at one version; domain/reference.py indexes it."""
 
     version: int

@@ -1,4 +1,4 @@
-"""What each refusal means in words, and what to do. One place for the topic, the API and the CLI."""
+"""What each refusal means, and what to do: one place for the topic, the API and the CLI."""
 
 from typing import Final
 
@@ -7,9 +7,11 @@ from schemas.state import HoldReason
 
 REMEDIES: Final[dict[RefusalCode, str]] = {
     RefusalCode.UNREADABLE: "Send the record's value as one UTF-8 JSON object.",
-    RefusalCode.UNKNOWN_TYPE: "Set the header ce_type to a type of schemas/generated/asyncapi.yaml.",
+    RefusalCode.UNKNOWN_TYPE: (
+        "Set the header ce_type to a type of schemas/generated/asyncapi.yaml."
+    ),
     RefusalCode.BREAKS_CONTRACT: (
-        "Mend the named field; the schema is in schemas/generated. Amounts are strings: '32184.03'."
+        "Mend the named field; the schema is in schemas/generated. Amounts are strings: '1.50'."
     ),
     RefusalCode.SPLITS_DO_NOT_SUM: "Send shares of role 'split' that sum to exactly 1.",
     RefusalCode.LINES_DO_NOT_SUM: "Send lines whose amounts sum to the deal's amount.",

@@ -50,7 +50,7 @@ class HoldReason(enum.StrEnum):
     NO_EXCHANGE_RATE = "no_exchange_rate"
 
 
-class Seen(_State, array_like=True):
+class Seen(_State, frozen=True, array_like=True):
     """One member of the set of revisions."""
 
     source: str
@@ -59,14 +59,14 @@ class Seen(_State, array_like=True):
     digest: str
 
 
-class Facet(_State):
+class Facet(_State, frozen=True):
     """The newest revision of one source's record of a deal."""
 
     seen: Seen
     content: DealChanged
 
 
-class Credit(_State):
+class Credit(_State, frozen=True):
     """A credit or a reversal as booked. `amount` is in the account's currency, unrounded."""
 
     credit_id: CreditId
@@ -88,7 +88,7 @@ class Credit(_State):
     reverses: CreditId | None = None
 
 
-class Held(_State):
+class Held(_State, frozen=True):
     """A share nobody can be credited for yet."""
 
     payee_key: str | None
@@ -99,14 +99,14 @@ class Held(_State):
     detail: str  # in words: what is missing
 
 
-class NotEligible(_State):
+class NotEligible(_State, frozen=True):
     """A rule excludes the deal; nobody has to act."""
 
     rule_id: str
     reason: str
 
 
-class DealState(_State):
+class DealState(_State, frozen=True):
     """All that is known of a deal and all that stands credited for it.
 
     `credits` are the ones in force (neither reversals nor reversed). `ordinals` counts the rows
@@ -125,7 +125,7 @@ class DealState(_State):
     booked_at: dt.datetime | None = None
 
 
-class Position(_State):
+class Position(_State, frozen=True):
     """A cell of an account: one component over one interval in one assignment segment."""
 
     segment: str
@@ -136,7 +136,7 @@ class Position(_State):
     earned: Decimal  # rounded as the plan says
 
 
-class AccountState(_State):
+class AccountState(_State, frozen=True):
     """An account with its positions; `positions` in (period start, segment, component) order."""
 
     account_id: AccountId
@@ -148,7 +148,7 @@ class AccountState(_State):
     positions: tuple[Position, ...] = ()
 
 
-class Entry(_State):
+class Entry(_State, frozen=True):
     """What a batch's credits changed in one component, segment and origin period of an account."""
 
     entry_id: EntryId
@@ -171,7 +171,7 @@ class Entry(_State):
     cause: Cause
 
 
-class Line(_State):
+class Line(_State, frozen=True):
     """A line of a statement: one credit's share in canonical order, or a correction.
 
     Of a correction (`credit_id is None`) the origin period is locked and `earned` is its new
@@ -194,7 +194,7 @@ class Line(_State):
     plan_version: int
 
 
-class RunningState(_State):
+class RunningState(_State, frozen=True):
     """What alerts remember of a (subject, kind, period) between evaluations.
 
     `before_*` are the values at the end of the business date before `evaluated_on`, so that a later
@@ -226,7 +226,7 @@ class DealOutcome(enum.StrEnum):
     NOT_COUNTED = "not_counted"  # open, lost or cancelled
 
 
-class RevisionRow(_State):
+class RevisionRow(_State, frozen=True):
     """A revision as received, with what it came to."""
 
     deal_id: DealId
@@ -241,7 +241,7 @@ class RevisionRow(_State):
     offset: int
 
 
-class DealRow(_State):
+class DealRow(_State, frozen=True):
     """A deal as it stands after the batch; `state.version` is already the new one."""
 
     state: DealState
@@ -250,7 +250,7 @@ class DealRow(_State):
     holds_changed: bool
 
 
-class CreditRow(_State):
+class CreditRow(_State, frozen=True):
     """A credit with what the batch adds to it."""
 
     credit: Credit
@@ -261,7 +261,7 @@ class CreditRow(_State):
     traceparent: str | None
 
 
-class EntryRow(_State):
+class EntryRow(_State, frozen=True):
     """An entry with what the batch adds to it."""
 
     entry: Entry
@@ -269,14 +269,14 @@ class EntryRow(_State):
     traceparent: str | None
 
 
-class RefusedRow(_State):
+class RefusedRow(_State, frozen=True):
     """A dead letter with the whole record."""
 
     message: RecordRefused
     value: bytes
 
 
-class CompleteThrough(_State):
+class CompleteThrough(_State, frozen=True):
     """A source's stamp as it passed through one partition."""
 
     source: str
@@ -284,7 +284,7 @@ class CompleteThrough(_State):
     at: dt.datetime
 
 
-class BatchFacts(_State):
+class BatchFacts(_State, frozen=True):
     """All that one batch books. Read back from the database it is published by the same encoder."""
 
     batch: int

@@ -1,4 +1,4 @@
-"""What passes between the batch protocol and the store: claims, tokens, and how a batch can fail."""
+"""What passes between the batch protocol and the store: claims, tokens, how a batch can fail."""
 
 import datetime as dt
 from collections.abc import Mapping
