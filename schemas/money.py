@@ -70,68 +70,17 @@ ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
 
 # Minor units of the currencies we know (ISO 4217). A currency not listed is "unknown": held.
+_NO_PLACES: Final = "CLP ISK JPY KRW PYG UGX VND XAF XOF"
+_TWO_PLACES: Final = (
+    "AED ARS AUD BGN BOB BRL CAD CHF CNY COP CRC CZK DKK DOP EGP EUR GBP GTQ HKD HNL HUF IDR ILS "
+    "INR KES LKR MAD MUR MXN MYR NGN NIO NOK NZD PAB PEN PHP PKR PLN QAR RON RSD RUB SAR SEK SGD "
+    "THB TRY TWD UAH USD UYU VES ZAR"
+)
+_THREE_PLACES: Final = "BHD IQD JOD KWD LYD OMR TND"
 MINOR_UNITS: Final[dict[str, int]] = {
-    **dict.fromkeys(
-        [
-            "AED",
-            "ARS",
-            "AUD",
-            "BGN",
-            "BOB",
-            "BRL",
-            "CAD",
-            "CHF",
-            "CNY",
-            "COP",
-            "CRC",
-            "CZK",
-            "DKK",
-            "DOP",
-            "EGP",
-            "EUR",
-            "GBP",
-            "GTQ",
-            "HKD",
-            "HNL",
-            "HUF",
-            "IDR",
-            "ILS",
-            "INR",
-            "KES",
-            "LKR",
-            "MAD",
-            "MUR",
-            "MXN",
-            "MYR",
-            "NGN",
-            "NIO",
-            "NOK",
-            "NZD",
-            "PAB",
-            "PEN",
-            "PHP",
-            "PKR",
-            "PLN",
-            "QAR",
-            "RON",
-            "RSD",
-            "RUB",
-            "SAR",
-            "SEK",
-            "SGD",
-            "THB",
-            "TRY",
-            "TWD",
-            "UAH",
-            "USD",
-            "UYU",
-            "VES",
-            "ZAR",
-        ],
-        2,
-    ),
-    **dict.fromkeys(["CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"], 0),
-    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(_NO_PLACES.split(), 0),
+    **dict.fromkeys(_TWO_PLACES.split(), 2),
+    **dict.fromkeys(_THREE_PLACES.split(), 3),
 }
 
 
