@@ -21,8 +21,8 @@ from schemas.clock import ClockRow
 BY: Final = "replay"
 POLL_SECONDS: Final = 0.1
 COMPLETE_EVERY_SECONDS: Final = 1.0
-JUMP_RATE_MIN: Final = Decimal(10_000)  # a faster clock would run past the next stretch's start
-LOOK_AHEAD: Final = Decimal("0.15")  # seconds, a little more than a poll
+JUMP_RATE_MIN: Final = Decimal(100_000)  # a faster clock would run past the next stretch's start
+LOOK_AHEAD: Final = Decimal("0.5")  # seconds: a few polls of a busy machine
 
 Rates = dict[Pace, Decimal]
 
@@ -68,8 +68,7 @@ class Replay:
             self._resume()
             while (now := business.read(self._conn)).business < self._schedule.ends_at:
                 self._check()
-                self._send_due(now.business)
-                self._keep_pace(now)
+                self._send_due(self._keep_pace(now))
                 self._tell(now)
                 time.sleep(POLL_SECONDS)
             self._finish()
@@ -97,46 +96,61 @@ class Replay:
             self._publisher.complete_through(self._source, now)
             self._said_at = time.monotonic()
 
-    def _keep_pace(self, now: Reading) -> None:
-        """Give each stretch its rate when it begins."""
+    def _keep_pace(self, now: Reading) -> dt.datetime:
+        """Give each stretch its rate when it begins; the instant up to which orders are due."""
         index = self._schedule.stretch_at(now.business)
-        if self._stretch is not None and now.rate == PAUSED:
-            return  # somebody paused it
-        if self._stretch != index:
+        if self._stretch is None:
+            return self._begin(index, now.business)
+        if now.rate == PAUSED:
+            return now.business  # somebody paused it
+        if now.row == self._mine and now.rate >= JUMP_RATE_MIN:
+            return self._run_fast(self._stretch, now)
+        if index != self._stretch:
             self._remember_rate(now)
-            self._begin(index, now.business)
-        elif self._is_about_to_pass(now, index):
-            self._jump(index + 1, now)
+            return self._begin(index, now.business)
+        return now.business
+
+    def _run_fast(self, index: int, now: Reading) -> dt.datetime:
+        """Stop short of the next stretch and jump to its start: nobody misses a day of sales.
+
+        Where a delay let the clock run past the start it is set back to it.
+        """
+        if self._is_far(index, now.business, now.rate):
+            return now.business
+        start = self._ends_at(index)
+        if index + 1 < len(self._schedule.stretches):
+            return self._begin(index + 1, start)
+        self._set(start, PAUSED)
+        return start
+
+    def _begin(self, index: int, at: dt.datetime) -> dt.datetime:
+        """Let the clock run through a stretch; over one that is too short for its rate it jumps."""
+        rate = self._rates[self._schedule.stretches[index].pace]
+        while rate >= JUMP_RATE_MIN and not self._is_far(index, at, rate):
+            at = self._ends_at(index)
+            if index + 1 == len(self._schedule.stretches):
+                rate = PAUSED
+                break
+            index += 1
+            rate = self._rates[self._schedule.stretches[index].pace]
+        self._set(at, rate)
+        self._stretch = index
+        return at
 
     def _remember_rate(self, now: Reading) -> None:
         """A rate that somebody chose for a stretch to watch holds for all that follow."""
-        if self._stretch is None or now.row == self._mine:
-            return
+        assert self._stretch is not None
         pace = self._schedule.stretches[self._stretch].pace
-        if pace is not Pace.FAST:
+        if now.row != self._mine and pace is not Pace.FAST:
             self._rates[pace] = now.rate
 
-    def _is_about_to_pass(self, now: Reading, index: int) -> bool:
-        ahead = dt.timedelta(seconds=float(now.rate * LOOK_AHEAD))
-        return now.rate >= JUMP_RATE_MIN and now.business + ahead >= self._ends_at(index)
+    def _is_far(self, index: int, at: dt.datetime, rate: Decimal) -> bool:
+        """Whether the stretch's end is out of reach for a clock of that rate and a slow machine."""
+        return at + dt.timedelta(seconds=float(rate * LOOK_AHEAD)) < self._ends_at(index)
 
     def _ends_at(self, index: int) -> dt.datetime:
         following = self._schedule.stretches[index + 1 : index + 2]
         return following[0].starts_at if following else self._schedule.ends_at
-
-    def _jump(self, index: int, now: Reading) -> None:
-        """To the start of the next stretch exactly: a fast clock would be past it."""
-        start = self._ends_at(index - 1)
-        self._send_due(start)
-        if index < len(self._schedule.stretches):
-            self._remember_rate(now)
-            self._begin(index, start)
-        else:
-            self._set(start, PAUSED)
-
-    def _begin(self, index: int, at: dt.datetime) -> None:
-        self._set(at, self._rates[self._schedule.stretches[index].pace])
-        self._stretch = index
 
     def _set(self, at: dt.datetime, rate: Decimal) -> None:
         try:
