@@ -144,6 +144,9 @@ class Jobs:
             except psycopg.Error as error:
                 log.warning("jobs_connection_lost", error=str(error))
                 stop.wait(RENEW_S)
+            except Exception:  # a worker without its jobs would look well and do half its work
+                log.exception("jobs_failed")
+                stop.wait(RENEW_S)
 
     def _connect(self) -> Connection:
         return connect(

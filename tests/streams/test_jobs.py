@@ -352,3 +352,16 @@ def test_outward_events_leave_by_the_same_way(settings: Settings, holding: Holdi
     Relay(heard).step(holding)
     assert heard.of(QuotaSet) == [quota_set(2)]
     assert heard.of(PeriodLocked) == []
+
+
+def test_the_jobs_thread_outlives_a_fault_of_its_own(settings: Settings, conn: Connection) -> None:
+    made: list[int] = []
+
+    def make() -> list[Job]:
+        made.append(1)
+        if len(made) == 1:
+            raise RuntimeError("as the test asked")
+        return []
+
+    with running(settings, Heard(), "one", make):
+        wait_for(lambda: len(made) == 2)
