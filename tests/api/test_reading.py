@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import Any
 
@@ -173,6 +174,31 @@ async def test_what_has_not_changed_is_not_sent_again(api: Served, settings: Set
     assert after.json()["version"] > first.json()["version"]
     with connected(settings, "worker") as conn:
         conn.execute("UPDATE accounts SET version = version - 1 WHERE payee_id = %s", (ADA,))
+
+
+async def test_an_answer_is_one_committed_state(api: Served, settings: Settings) -> None:
+    """Each batch credits 1,000 and earns 15: any mixture of two states shows."""
+    stop = asyncio.Event()
+
+    def write() -> int:
+        version = 0
+        while not stop.is_set() and version < 500:
+            version += 1
+            credit(settings, MEG, "1000", "15", version=version)
+        return version
+
+    writing = asyncio.create_task(asyncio.to_thread(write))
+    seen = []
+    for _ in range(60):
+        found = (await progress(api, MEG, "ann")).json()["progress"]
+        version = found["account_version"]
+        assert found["credited"] == str(1_000 * version)
+        assert found["earned_provisional"] == str(15 * version)
+        assert found["components"][0]["credits"] == version
+        seen.append(version)
+    stop.set()
+    await writing
+    assert seen == sorted(seen) and len(set(seen)) > 3
 
 
 async def test_the_turn_of_a_day_raises_the_version_and_so_does_a_clock_set_back(
