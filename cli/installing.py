@@ -1,5 +1,6 @@
 """An installation on this machine, while a block runs: stack, database, topics, worker, API."""
 
+import fcntl
 import os
 import signal
 import time
@@ -24,6 +25,7 @@ PORT_PREFERRED: Final = 8000
 HOST: Final = "127.0.0.1"
 REPLICATION: Final = 1  # one broker
 SET_UP_POLL_SECONDS: Final = 0.5
+LOCK: Final = "installation.lock"
 STOPPING: Final = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -38,12 +40,35 @@ class Installation(NamedTuple):
 
 @contextmanager
 def services(places: Places) -> Iterator[Stack]:
-    """Kafka and the database; stopped at the end if they were started for us."""
+    """Kafka and the database, for one installation; stopped at the end if started for us."""
     with ExitStack() as exits:
+        exits.enter_context(alone(places))
         with step("Kafka and the database") as progress:
             stack = exits.enter_context(running(places))
             progress.result = f"[dim]{stack.why}[/]"
         yield stack
+
+
+@contextmanager
+def alone(places: Places) -> Iterator[None]:
+    """The only installation of this folder: a second would end the first one's processes.
+
+    The kernel frees the lock when its holder dies, however it dies.
+    """
+    places.run.mkdir(parents=True, exist_ok=True)
+    with (places.run / LOCK).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise Failure(
+                f"an installation runs here already (process {lock.read().strip() or 'unknown'})",
+                "stop it with Ctrl-C where it was started; what runs: paceboard status",
+            ) from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
 
 
 def prepare(settings: Settings) -> None:
