@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import threading
 from typing import Any
 
 import httpx
@@ -178,26 +179,34 @@ async def test_what_has_not_changed_is_not_sent_again(api: Served, settings: Set
 
 async def test_an_answer_is_one_committed_state(api: Served, settings: Settings) -> None:
     """Each batch credits 1,000 and earns 15: any mixture of two states shows."""
-    stop = asyncio.Event()
+    stop = threading.Event()
+    credit(settings, MEG, "1000", "15", version=1)
 
-    def write() -> int:
-        version = 0
-        while not stop.is_set() and version < 500:
-            version += 1
-            credit(settings, MEG, "1000", "15", version=version)
-        return version
+    def write() -> None:
+        """As many batches a second as the database takes."""
+        with connected(settings, "worker") as conn:
+            while not stop.is_set():
+                conn.execute(
+                    "WITH moved AS (UPDATE accounts SET version = version + 1 WHERE payee_id = %s"
+                    " RETURNING account_id) "
+                    "UPDATE positions p SET credited = credited + 1000, earned = earned + 15,"
+                    " credits = credits + 1 FROM moved WHERE p.account_id = moved.account_id",
+                    (MEG,),
+                )
 
     writing = asyncio.create_task(asyncio.to_thread(write))
     seen = []
-    for _ in range(60):
-        found = (await progress(api, MEG, "ann")).json()["progress"]
-        version = found["account_version"]
-        assert found["credited"] == str(1_000 * version)
-        assert found["earned_provisional"] == str(15 * version)
-        assert found["components"][0]["credits"] == version
-        seen.append(version)
-    stop.set()
-    await writing
+    try:
+        for _ in range(100):
+            found = (await progress(api, MEG, "ann")).json()["progress"]
+            version = found["account_version"]
+            assert found["credited"] == str(1_000 * version)
+            assert found["earned_provisional"] == str(15 * version)
+            assert found["components"][0]["credits"] == version
+            seen.append(version)
+    finally:
+        stop.set()
+        await writing
     assert seen == sorted(seen) and len(set(seen)) > 3
 
 
