@@ -1,0 +1,214 @@
+"""The whole way, in a real browser: a deal by HTTP moves the seller's row on the open page."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from cli import business
+from cli.commands.token import bearer_for
+from cli.sample import load_company
+from deploy.local.stack import Stack
+from ingest import adventureworks
+from schemas.settings import Settings
+from tests.database import connected, copied
+from tests.services import unique_name
+from tests.workers import WorkerProcess, settle, wait_until, with_topics, worker
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 60_000
+ON_A_MONDAY = dt.datetime(2014, 3, 3, 10, tzinfo=ZoneInfo(adventureworks.TIME_ZONE))
+SELLER = adventureworks.payee_id("275")
+
+
+class Site(NamedTuple):
+    """The running product."""
+
+    settings: Settings
+    address: str
+    token: str
+    worker: WorkerProcess
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def api(settings: Settings, port: int, log: Path) -> Iterator[str]:
+    """`paceboard api` in a process of its own; its address."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "api", "--port", str(port)],
+            env={**os.environ, **settings.values, "PACEBOARD_DEMO": "1"},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            wait_until(lambda: _answers(address) or process.poll() is not None, "the API")
+            assert process.poll() is None, log.read_text()
+            yield address
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack, migrated_template: str) -> Iterator[Settings]:
+    with copied(stack, migrated_template) as given:
+        ready = with_topics(given, unique_name("page"))
+        with connected(ready, "api") as conn:
+            load_company(conn)
+            business.set_clock(conn, business=ON_A_MONDAY, rate=Decimal(0), by="test")
+        yield ready
+
+
+@pytest.fixture(scope="module")
+def site(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    token = bearer_for(settings, adventureworks.ADMINISTRATORS[0], scopes=("deals:write",), hours=1)
+    with (
+        worker(settings, folder / "worker.log") as process,
+        api(settings, free_port(), folder / "api.log") as address,
+    ):
+        post(address, token, deal("first", "20000.00"))
+        settle(settings, process)
+        yield Site(settings, address, token, process)
+
+
+@pytest.fixture
+def page(chromium: str) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        opened = browser.new_page(viewport={"width": 1280, "height": 900})
+        opened.set_default_timeout(PATIENCE_MS)
+        yield opened
+        browser.close()
+
+
+def deal(key: str, amount: str, **fields: object) -> dict[str, object]:
+    return {
+        "source": "adventureworks",
+        "key": key,
+        "deal_id": f"adventureworks:{key}",
+        "revision": 1,
+        "changed_on": "2014-03-03",
+        "status": "won",
+        "amount": amount,
+        "currency": "USD",
+        "closed_on": "2014-03-03",
+        "channel": "seller",
+        "owner_key": "275",
+        **fields,
+    }
+
+
+def post(address: str, token: str, body: object) -> dict[str, object]:
+    request = urllib.request.Request(
+        f"{address}/v1/deals",
+        data=json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        method="POST",
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 202
+        found: dict[str, object] = json.load(answer)
+        return found
+
+
+def sign_in(page: Page, address: str, name: str, path: str) -> None:
+    page.goto(f"{address}{path}")
+    page.get_by_text(name).first.click()
+
+
+def amount(page: Page, payee: str) -> Decimal:
+    text = page.locator(f'[data-payee="{payee}"] [data-col="amount"]').first.inner_text()
+    return Decimal(text.split()[0].replace(",", ""))
+
+
+def test_a_posted_deal_moves_the_row(site: Site, page: Page) -> None:
+    """The amount and the percentage follow within a moment; the delay is printed."""
+    sign_in(page, site.address, "José Saraiva", "/boards/reps")
+    row = page.locator(f'[data-payee="{SELLER}"]').first
+    expect(row.locator('[data-col="amount"]')).to_contain_text("20,000.00", timeout=PATIENCE_MS)
+    before = row.locator('[data-col="percent"]').inner_text()
+    started = time.monotonic()
+    post(site.address, site.token, deal("second", "12345.67"))
+    expect(row.locator('[data-col="amount"]')).to_contain_text("32,345.67", timeout=PATIENCE_MS)
+    print(f"POST to the row's new amount: {(time.monotonic() - started) * 1000:.0f} ms")  # noqa: T201
+    assert row.locator('[data-col="percent"]').inner_text() != before
+    expect(page.locator("[data-live]").first).to_have_attribute("data-live", "live")
+
+
+def test_no_pay_stands_on_the_board(site: Site, page: Page) -> None:
+    """What the seller earned is nowhere on the page that all may see."""
+    sign_in(page, site.address, "José Saraiva", "/boards/reps")
+    page.locator(f'[data-payee="{SELLER}"]').first.wait_for()
+    text = page.inner_text("body").lower()
+    assert "earned" not in text
+    assert "commission" not in text
+
+
+def test_the_seller_sees_his_own_pay_and_nobody_elses(site: Site, page: Page) -> None:
+    """His page has the money; a colleague's answers as if it did not exist."""
+    sign_in(page, site.address, "Michael Blythe", f"/people/{SELLER}")
+    expect(page.locator("body")).to_contain_text("388.15", timeout=PATIENCE_MS)  # 32,345.67 x 1.2 %
+    other = adventureworks.payee_id("276")
+    status = page.evaluate("async id => (await fetch(`/v1/payees/${id}/progress`)).status", other)
+    assert status == 404
+
+
+def test_a_break_greys_the_numbers_and_heals_by_itself(
+    settings: Settings, site: Site, page: Page, tmp_path: Path
+) -> None:
+    """Within 5 s of a break the page says as of when its numbers are; on return it is live again."""
+    port = free_port()
+    with api(settings, port, tmp_path / "api.log") as address:
+        sign_in(page, address, "José Saraiva", "/boards/reps")
+        live = page.locator("[data-live]").first
+        expect(live).to_have_attribute("data-live", "live", timeout=PATIENCE_MS)
+        shown = amount(page, SELLER)
+    started = time.monotonic()
+    expect(live).to_have_attribute("data-live", "stale", timeout=PATIENCE_MS)
+    print(f"stale {time.monotonic() - started:.1f} s after the API was gone")  # noqa: T201
+    expect(page.locator("body")).to_contain_text("numbers as of")
+    post(site.address, site.token, deal("meanwhile", "1000.00"))
+    with api(settings, port, tmp_path / "api.log"):
+        expect(live).to_have_attribute("data-live", "live", timeout=PATIENCE_MS)
+        wait_until(lambda: amount(page, SELLER) == shown + 1000, "the amount missed meanwhile")
