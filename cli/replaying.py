@@ -58,7 +58,7 @@ class Replay:
         self._check = check
         self._show = show
         self._stretch: int | None = None
-        self._mine: ClockRow | None = None
+        self._row: ClockRow | None = None  # the clock's, as last set or obeyed
         self._sent = 0
         self._said_at = 0.0
 
@@ -101,13 +101,31 @@ class Replay:
         index = self._schedule.stretch_at(now.business)
         if self._stretch is None:
             return self._begin(index, now.business)
+        if now.row != self._row:
+            return self._obey(index, now)
         if now.rate == PAUSED:
-            return now.business  # somebody paused it
-        if now.row == self._mine and now.rate >= JUMP_RATE_MIN:
+            return now.business
+        if now.rate >= JUMP_RATE_MIN:
             return self._run_fast(self._stretch, now)
         if index != self._stretch:
-            self._remember_rate(now)
             return self._begin(index, now.business)
+        return now.business
+
+    def _obey(self, index: int, now: Reading) -> dt.datetime:
+        """Somebody set the clock. A rate chosen for a day of sales holds for all such days.
+
+        Where it was set to another stretch, or runs on after a pause, the stretch has its own rate.
+        """
+        was_paused = self._row is not None and self._row.rate == PAUSED
+        is_elsewhere = index != self._stretch
+        self._row, self._stretch = now.row, index
+        if now.rate == PAUSED:
+            return now.business
+        if is_elsewhere or (was_paused and now.rate in self._rates.values()):
+            return self._begin(index, now.business)
+        pace = self._schedule.stretches[index].pace
+        if pace is not Pace.FAST:
+            self._rates[pace] = now.rate
         return now.business
 
     def _run_fast(self, index: int, now: Reading) -> dt.datetime:
@@ -137,13 +155,6 @@ class Replay:
         self._stretch = index
         return at
 
-    def _remember_rate(self, now: Reading) -> None:
-        """A rate that somebody chose for a stretch to watch holds for all that follow."""
-        assert self._stretch is not None
-        pace = self._schedule.stretches[self._stretch].pace
-        if now.row != self._mine and pace is not Pace.FAST:
-            self._rates[pace] = now.rate
-
     def _is_far(self, index: int, at: dt.datetime, rate: Decimal) -> bool:
         """Whether the stretch's end is out of reach for a clock of that rate and a slow machine."""
         return at + dt.timedelta(seconds=float(rate * LOOK_AHEAD)) < self._ends_at(index)
@@ -154,7 +165,7 @@ class Replay:
 
     def _set(self, at: dt.datetime, rate: Decimal) -> None:
         try:
-            self._mine = business.set_clock(self._conn, business=at, rate=rate, by=BY)
+            self._row = business.set_clock(self._conn, business=at, rate=rate, by=BY)
         except ValueError:
             return  # somebody set it in this very moment, and is obeyed
 

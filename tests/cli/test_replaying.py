@@ -14,6 +14,7 @@ import pytest
 from cli import business
 from cli.database import connected
 from cli.replaying import Rates, Replay
+from db import clock
 from ingest.publish import Publisher
 from ingest.schedule import Hours, Pace, Schedule, schedule
 from schemas.messages import DealChanged, DealStatus
@@ -173,6 +174,26 @@ def test_a_pause_holds_and_another_rate_is_kept(settings: Settings, planned: Sch
         running.until(21 + 3)
         assert business.read(conn).rate == chosen
     running.join()
+    assert len(running.recorder.sent) == 42
+
+
+def test_a_pause_between_the_days_does_not_lose_the_next_one(
+    settings: Settings, planned: Schedule
+) -> None:
+    """Resumed, the fast clock still stops at the start of Thursday's sales."""
+    running = Running(settings, planned, {**LIVE, Pace.FAST: Decimal(200_000)})
+    with connected(settings, "test") as conn:
+        running.until(20)
+        deadline = time.monotonic() + 30
+        while (now := business.read(conn)).rate != 200_000:
+            assert time.monotonic() < deadline
+        business.set_clock(conn, business=now.business, rate=business.PAUSED, by="test")
+        time.sleep(0.3)
+        rate = business.rate_before_pause(conn)
+        business.set_clock(conn, business=now.business, rate=rate, by="test")
+        running.join()
+        thursday = HOURS.at(MONDAY + dt.timedelta(days=3), HOURS.day_starts)
+        assert (thursday, LIVE[Pace.LIVE]) in {row[1:] for row in clock.rows(conn)}
     assert len(running.recorder.sent) == 42
 
 
