@@ -12,7 +12,10 @@ from api.boards import BoardAnswer
 from api.openapi import operation
 from api.problems import NotFound, NotSignedIn, Unavailable, UnknownParameter
 from api.services import services_of
+from api.sessions import Session
+from api.world import World
 from db import boards as rows
+from schemas.reference import Board, PersonRole
 
 router = APIRouter()
 
@@ -43,7 +46,7 @@ class Boards(msgspec.Struct, frozen=True, kw_only=True):
     ),
 )
 def list_boards(request: Request) -> Response:
-    """By each board's visibility and the hierarchy of today."""
+    """By each board's visibility and the hierarchy of today; the ones you stand on come first."""
     only(request)
     with services_of(request).worlds.snapshot() as (connection, world):
         session = signed.session_in(request, world)
@@ -52,6 +55,7 @@ def list_boards(request: Request) -> Response:
             for board in world.reference.rows.boards
             if access.may_see_board(session, board, world)
         ]
+        seen.sort(key=lambda board: _order(board, session, world))
         versions = rows.versions(connection, [board.board_id for board in seen])
     return answer(
         Boards(
@@ -67,6 +71,14 @@ def list_boards(request: Request) -> Response:
             )
         )
     )
+
+
+def _order(board: Board, session: Session, world: World) -> tuple[bool, bool, str]:
+    """Own boards, then those of sellers, then by id."""
+    own = session.payee_id
+    person = world.reference.person_on(own, world.today) if own is not None else None
+    is_own = person is not None and person.role in board.roles
+    return not is_own, PersonRole.REP not in board.roles, board.board_id
 
 
 @router.get(

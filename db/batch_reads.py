@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from db.connect import Connection
+from db.installation import NotInstalled
 from schemas import limits
 from schemas.ids import (
     AccountId,
@@ -40,6 +41,7 @@ from schemas.state import (
     Position,
     RefusedRow,
 )
+from schemas.transaction import Installation
 
 _DEAL_STATE: Final = msgspec.json.Decoder(DealState)
 _READ_DEALS: Final = "SELECT state::text FROM deals WHERE deal_id = ANY(%s)"
@@ -58,21 +60,16 @@ SELECT DISTINCT b.batch, b.booked_at, b.reference_version, b.is_replay, b.accoun
                       AND o.next_offset > u.published_to
   JOIN batches b USING (batch)
  ORDER BY b.batch"""
-_CREDITS_IN_FORCE: Final = """
-SELECT credit_id, deal_id, deal_source, deal_revision, payee_id, account_id, role, credit_type,
-       ordinal, amount, currency, closed_on, closed_at, origin_period, segment, cause, reverses
-  FROM credits c
- WHERE account_id = ANY(%s) AND reverses IS NULL
-   AND NOT EXISTS (SELECT FROM credits r
-                    WHERE r.account_id = c.account_id AND r.origin_period = c.origin_period
-                      AND r.reverses = c.credit_id)"""
+CREDIT_COLUMNS: Final = (
+    "credit_id, deal_id, deal_source, deal_revision, payee_id, account_id, role, credit_type,"
+    " ordinal, amount, currency, closed_on, closed_at, origin_period, segment, cause, reverses"
+)
+_ACCOUNT_CREDITS: Final = f"SELECT {CREDIT_COLUMNS} FROM credits WHERE account_id = ANY(%s)"
 _BATCH_OFFSETS: Final = """
 SELECT partition, first_offset, next_offset FROM batch_offsets
  WHERE topic = %s AND batch = %s ORDER BY partition"""
-_BATCH_CREDITS: Final = """
-SELECT credit_id, deal_id, deal_source, deal_revision, payee_id, account_id, role, credit_type,
-       ordinal, amount, currency, closed_on, closed_at, origin_period, segment, cause, reverses,
-       deal_version, account_version, period_state, is_replay, traceparent
+_BATCH_CREDITS: Final = f"""
+SELECT {CREDIT_COLUMNS}, deal_version, account_version, period_state, is_replay, traceparent
   FROM credits WHERE batch = %s AND booked_at = %s ORDER BY deal_id, ordinal, credit_id"""
 _BATCH_ENTRIES: Final = """
 SELECT entry_id, account_id, account_version, payee_id, component, segment, origin_period,
@@ -86,7 +83,7 @@ SELECT dead_letter_id, topic, partition, record_offset, source_key, code, place,
 _BATCH_COMMANDS: Final = (
     "SELECT message_type, message::text FROM fact_outbox WHERE batch = %s ORDER BY ordinal"
 )
-_TIMELINE: Final = "SELECT timeline FROM installation"
+_INSTALLATION: Final = "SELECT timeline, deals_partitions FROM installation"
 
 
 def read_deals(conn: Connection, deals: Sequence[DealId]) -> dict[DealId, DealState]:
@@ -134,10 +131,12 @@ def read_accounts(conn: Connection, accounts: Sequence[AccountId]) -> dict[Accou
     }
 
 
-def read_timeline(conn: Connection) -> int:
-    """The installation's timeline; 0 before there is one."""
-    row = conn.execute(_TIMELINE).fetchone()
-    return int(row[0]) if row else 0
+def read_installation(conn: Connection) -> Installation:
+    """The timeline and the partitions that the deals topic must have. Raises NotInstalled."""
+    row = conn.execute(_INSTALLATION).fetchone()
+    if row is None:
+        raise NotInstalled
+    return Installation(*row)
 
 
 def unpublished(conn: Connection, topic: str, published_to: Mapping[int, int]) -> list[BatchFacts]:
@@ -177,10 +176,17 @@ def _read_batch(
 
 def credits_in_force(conn: Connection, accounts: Sequence[AccountId]) -> list[Credit]:
     """The credits of those accounts that are neither reversals nor reversed."""
-    return [_credit(row) for row in conn.execute(_CREDITS_IN_FORCE, [list(accounts)])]
+    return in_force(conn.execute(_ACCOUNT_CREDITS, [list(accounts)]).fetchall())
 
 
-def _credit(row: tuple[Any, ...]) -> Credit:
+def in_force(rows: Sequence[tuple[Any, ...]]) -> list[Credit]:
+    """Of rows by CREDIT_COLUMNS those that stand. (As an anti-join it is a nested loop.)"""
+    reversed_ = {row[16] for row in rows}
+    return [credit_of(row) for row in rows if row[16] is None and row[0] not in reversed_]
+
+
+def credit_of(row: tuple[Any, ...]) -> Credit:
+    """A credit of a row by CREDIT_COLUMNS."""
     return Credit(
         credit_id=CreditId(row[0]),
         deal_id=DealId(row[1]),
@@ -204,7 +210,7 @@ def _credit(row: tuple[Any, ...]) -> Credit:
 
 def _credit_row(row: tuple[Any, ...]) -> CreditRow:
     return CreditRow(
-        credit=_credit(row),
+        credit=credit_of(row),
         deal_version=row[17],
         account_version=row[18],
         period_state=PeriodState(row[19]),

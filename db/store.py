@@ -21,7 +21,7 @@ from schemas.ids import AccountId, DealId
 from schemas.reference import ReferenceRows
 from schemas.settings import DatabaseRole, Settings
 from schemas.state import AccountState, BatchFacts, Credit, DealState
-from schemas.transaction import Aborted, Advance, Claim, Entered, Fenced
+from schemas.transaction import Aborted, Advance, Claim, Entered, Fenced, Installation
 
 log = structlog.get_logger()
 
@@ -171,9 +171,9 @@ class PostgresStore:
         """Committed states with their positions."""
         return self._reading(batch_reads.read_accounts, accounts)
 
-    def timeline(self) -> int:
-        """The installation's timeline."""
-        return self._reading(batch_reads.read_timeline)
+    def installation(self) -> Installation:
+        """The timeline, and how many partitions the deals topic must have."""
+        return self._reading(batch_reads.read_installation)
 
     def unpublished(self, published_to: Mapping[int, int]) -> list[BatchFacts]:
         """Batches that cover offsets at or above `published_to`, in order, with their facts."""

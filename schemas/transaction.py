@@ -13,6 +13,13 @@ class Claim(NamedTuple):
     published_to: int
 
 
+class Installation(NamedTuple):
+    """What a worker holds the broker's topics against."""
+
+    timeline: int
+    deals_partitions: int
+
+
 class Entered(NamedTuple):
     """What is read behind the turnstile."""
 

@@ -101,6 +101,9 @@ class DealsProcessor:
             return  # nothing to claim yet
         await self._abandon()
         self._assignment = assigned
+        installation = await self._on(self._booking, self._store.installation)
+        self._timeline = installation.timeline
+        _compare_count(await self._log.partition_count(), installation.deals_partitions)
         partitions = sorted(assigned[1])
         claims = await self._on(self._booking, self._store.claim, partitions, self._owner)
         bounds = await self._log.bounds(partitions)
@@ -109,7 +112,6 @@ class DealsProcessor:
         self._batch.claimed(claims)
         self._noted = dict(self._batch.published_to)
         self._acknowledged = {}
-        self._timeline = await self._on(self._booking, self._store.timeline)
         metrics.PARTITIONS.set(len(partitions))
         log.info("claimed", assignment=assigned[0], partitions=partitions)
         await self._publish_again()
@@ -229,6 +231,16 @@ class DealsProcessor:
 
     async def _on(self, executor: ThreadPoolExecutor, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(executor, work, *args)
+
+
+def _compare_count(on_broker: int, expected: int) -> None:
+    """Repartitioning is a drained procedure: a deal would change its partition unnoticed."""
+    if on_broker != expected:
+        raise LogMismatch(
+            f"the deals topic has {on_broker} partitions, the database expects {expected}: create "
+            "the topic with that count (paceboard topics create), or repartition, drained, and "
+            "raise the timeline."
+        )
 
 
 def _compare(partition: int, next_offset: int, bounds: Bounds) -> None:

@@ -159,6 +159,14 @@ class FaustReader:
                 {TP(self.topic, partition): offset for partition, offset in offsets.items()}
             )
 
+    async def partition_count(self) -> int:
+        """How many partitions the topic has on the broker."""
+        return await asyncio.to_thread(self._count)
+
+    def _count(self) -> int:
+        with closing(KafkaConsumer(bootstrap_servers=self._servers.split(","))) as consumer:
+            return len(consumer.partitions_for_topic(self.topic) or ())
+
     async def bounds(self, partitions: Sequence[int]) -> dict[int, Bounds]:
         """Asked on connections of its own: on the fetcher's each answer waits for a long poll."""
         if not partitions:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from schemas.ids import AccountId, DealId
 from schemas.reference import ReferenceRows
 from schemas.state import AccountState, BatchFacts, Credit, DealState
-from schemas.transaction import Advance, Claim, Entered
+from schemas.transaction import Advance, Claim, Entered, Installation
 
 
 class Record(NamedTuple):
@@ -71,6 +71,10 @@ class Log(Protocol):
 
     def assigned(self) -> tuple[int, frozenset[int]] | None:
         """The current assignment and its partitions; None while the group is rebalancing."""
+        ...
+
+    async def partition_count(self) -> int:
+        """How many partitions the deals topic has on the broker."""
         ...
 
     async def bounds(self, partitions: Sequence[int]) -> dict[int, Bounds]:
@@ -183,6 +187,6 @@ class Store(Protocol):
         """Committed states, with positions."""
         ...
 
-    def timeline(self) -> int:
-        """The installation's timeline."""
+    def installation(self) -> Installation:
+        """The timeline, and how many partitions the deals topic must have."""
         ...

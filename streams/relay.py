@@ -15,17 +15,17 @@ from typing import Final
 import structlog
 
 from db import relay as rows
-from db.batch_reads import read_accounts
+from db.batch_reads import credits_in_force, read_accounts
 from db.connect import Connection
 from db.relay import Offsets, OutboxRow, Recredit
-from domain.accounts import payout_of, terms_of
+from domain.accounts import is_settled, terms_of
 from domain.exact import exact_arithmetic
 from domain.reference import Reference
 from schemas import limits
 from schemas.ids import AccountId
 from schemas.messages import Drain, Message, Reaccrue, RecreditDeal
 from schemas.settings import Settings
-from schemas.state import AccountState
+from schemas.state import Credit
 from schemas.topics import DEALS
 from streams.business import Moments
 from streams.holding import Holding
@@ -139,21 +139,16 @@ class Reaccruing:
 
 
 def _moved(conn: Connection, accounts: Sequence[AccountId], known: Reference) -> list[Message]:
-    """A Reaccrue for each account of which a cell would earn something else now."""
+    """A Reaccrue for each account where evaluating it again would book something."""
+    credits: dict[AccountId, list[Credit]] = {account: [] for account in accounts}
+    for credit in credits_in_force(conn, accounts):
+        credits[credit.account_id].append(credit)
     with exact_arithmetic():
         return [
             Reaccrue(account_id=account, cause=CAUSE_TERMS, reference_version=known.version)
             for account, state in sorted(read_accounts(conn, accounts).items())
-            if _would_move(state, known)
+            if not is_settled(state, credits[account], terms_of(state, known))
         ]
-
-
-def _would_move(state: AccountState, known: Reference) -> bool:
-    earned = payout_of(state.positions, terms_of(state, known))
-    return any(
-        earned[cell.segment, cell.component, cell.period_id] != cell.earned
-        for cell in state.positions
-    )
 
 
 def _runs(page: Sequence[OutboxRow]) -> Iterator[Sequence[OutboxRow]]:

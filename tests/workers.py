@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,13 +39,19 @@ class Sent(NamedTuple):
     partition: int | None = None
 
 
-def with_topics(settings: Settings, prefix: str) -> Settings:
-    """The same settings with topics of their own, created."""
+def with_topics(
+    settings: Settings, prefix: str, *, partitions: Mapping[str, int] | None = None
+) -> Settings:
+    """The same settings with topics of their own, created; `partitions`: other counts by topic."""
+    counts = partitions or {}
     settings = settings.but(PACEBOARD_TOPIC_PREFIX=prefix.rstrip("."))
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
     try:
         admin.create_topics(
-            [NewTopic(t.full_name(settings.topic_prefix), t.partitions, 1) for t in TOPICS]
+            [
+                NewTopic(t.full_name(settings.topic_prefix), counts.get(t.name, t.partitions), 1)
+                for t in TOPICS
+            ]
         )
         names = [topic.full_name(settings.topic_prefix) for topic in TOPICS]
         wait_until(lambda: _have_leaders(admin, names), "leaders of the new topics")

@@ -31,16 +31,10 @@ from tests.database import connected, copied
 from tests.services import unique_name
 from tests.workers import WorkerProcess, settle, wait_until, with_topics, worker
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+ARGUMENTS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run"
+    " --disable-background-networking --disable-component-update --disable-sync"
+)
 PATIENCE_MS = 60_000
 ON_A_MONDAY = dt.datetime(2014, 3, 3, 10, tzinfo=ZoneInfo(adventureworks.TIME_ZONE))
 SELLER = adventureworks.payee_id("275")
@@ -115,7 +109,7 @@ def site(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def page(chromium: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS.split())
         opened = browser.new_page(viewport={"width": 1280, "height": 900})
         opened.set_default_timeout(PATIENCE_MS)
         yield opened
@@ -197,7 +191,7 @@ def test_the_seller_sees_his_own_pay_and_nobody_elses(site: Site, page: Page) ->
 def test_a_break_greys_the_numbers_and_heals_by_itself(
     settings: Settings, site: Site, page: Page, tmp_path: Path
 ) -> None:
-    """Within 5 s of a break the page says as of when its numbers are; on return it is live again."""
+    """Within 5 s of a break the page says as of when its numbers are; on return it is live."""
     port = free_port()
     with api(settings, port, tmp_path / "api.log") as address:
         sign_in(page, address, "José Saraiva", "/boards/reps")

@@ -373,3 +373,21 @@ def test_a_database_behind_kafka_is_not_worked_on(
             wait_until(lambda: second.process.poll() is not None, "the worker's refusal")
             assert second.process.returncode == 1
         assert "restored behind Kafka" in (tmp_path / "second.log").read_text()
+
+
+def test_a_topic_with_another_partition_count_is_not_worked_on(
+    stack: Stack, migrated_template: str, tmp_path: Path
+) -> None:
+    """Nothing is applied; the worker names both counts and what to do, and stops."""
+    with copied(stack, migrated_template) as given:
+        settings = with_topics(given, unique_name("count"), partitions={"deals": 5})
+        install_company(settings)
+        send(settings, [sent(deal("p1"))])
+        with worker(settings, tmp_path / "worker.log") as process:
+            wait_until(lambda: process.process.poll() is not None, "the worker's refusal")
+            assert process.process.returncode == 1
+        assert (
+            "the deals topic has 5 partitions, the database expects 12"
+            in (tmp_path / "worker.log").read_text()
+        )
+        assert rows(settings, "SELECT count(*) FROM deals") == [(0,)]
