@@ -22,6 +22,7 @@ from schemas.topics import DEALS
 SOURCE: Final = "paceboard/load"
 PROGRESS_EVERY: Final = 500
 _SECONDS_MAX: Final = 60
+_BLOCK_SECONDS_MAX: Final = 60  # for a topic that is not there, or a full buffer
 
 Progress = Callable[[int], None]
 
@@ -53,12 +54,12 @@ class Publisher:
                 enable_idempotence=True,
                 linger_ms=100,  # `flush` does not wait for it; small batches cost a switch each
                 batch_size=limits.PRODUCER_BATCH_BYTES,
-                max_block_ms=_SECONDS_MAX * 1_000,
+                max_block_ms=_BLOCK_SECONDS_MAX * 1_000,
                 delivery_timeout_ms=_SECONDS_MAX * 1_000,
                 allow_auto_create_topics=False,
             )
         except KafkaError as error:
-            raise PublishFailed(f"no Kafka at {settings.kafka}") from error
+            raise PublishFailed(f"no Kafka at {settings.kafka}: {error}") from error
 
     def __enter__(self) -> Self:
         return self

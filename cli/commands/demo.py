@@ -54,7 +54,7 @@ def command(
         settings = where.settings_on(places, stack).but(**demonstration.names(number))
         prepare(settings)
         if fresh or demonstration.has_ended(settings):
-            with step("the replay has ended: starting over"):
+            with step("starting over, with a new database and new topics"):
                 demonstration.remember(places, number + 1)
                 demonstration.discard(settings)
             number += 1

@@ -106,7 +106,7 @@ def test_live_deals_are_not_marked(settings: Settings) -> None:
 
 def test_no_topic_is_a_failure(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is created in passing: a misspelt prefix must not swallow deals."""
-    monkeypatch.setattr(publish, "_SECONDS_MAX", 2)
+    monkeypatch.setattr(publish, "_BLOCK_SECONDS_MAX", 2)
     settings = Settings.from_environment({}).but(
         PACEBOARD_KAFKA=stack.kafka, PACEBOARD_TOPIC_PREFIX=unique_name("nowhere")
     )
