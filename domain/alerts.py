@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from domain.calendar import are_a_working_day_apart
+from domain.calendar import are_a_working_day_apart, is_working_day
 from domain.pace import Expected, ToGo, pace_ratio
 from schemas.ids import AccountId, AlertId, PayeeId, PeriodId, digest
 from schemas.messages import AlertCleared, AlertKind, AlertRaised, AlertUpdated, Severity
@@ -52,9 +52,10 @@ class AlertStep(NamedTuple):
 
 
 def evaluate(memory: RunningState, seen: Observation, calendar: Calendar) -> AlertStep:
-    """One look. None happens on replay, before 5 % are expected, or for a date already passed."""
+    """One look. None happens on a replay, on a day nobody works, before 5 % are expected, or for a
+    date already passed."""
     pace = pace_ratio(seen.attainment_ratio, seen.expected)
-    if pace is None or not _is_due(memory, seen):
+    if pace is None or not _is_due(memory, seen, calendar):
         return AlertStep(memory, None)
     looked = _looked(memory, seen.business_date, pace)
     if looked.raised_on is None:
@@ -73,9 +74,12 @@ def alert_id(account_id: AccountId, period_id: PeriodId) -> AlertId:
     return AlertId(digest("alert", account_id, AlertKind.OFF_PACE, period_id))
 
 
-def _is_due(memory: RunningState, seen: Observation) -> bool:
+def _is_due(memory: RunningState, seen: Observation, calendar: Calendar) -> bool:
+    """What falls due over a weekend is booked on Monday: a look in between would cry wolf."""
+    if seen.is_replay or not is_working_day(calendar, seen.business_date):
+        return False
     is_late = memory.evaluated_on is not None and seen.business_date < memory.evaluated_on
-    return not (seen.is_replay or is_late or seen.expected.share < EXPECTED_SHARE_MIN)
+    return not is_late and seen.expected.share >= EXPECTED_SHARE_MIN
 
 
 def _looked(memory: RunningState, today: dt.date, pace: Decimal) -> RunningState:

@@ -56,3 +56,18 @@ def test_before_the_setup(installation: Settings, command: Command) -> None:
     said = command("clock", "show")
     assert said.code == 1
     assert "paceboard setup" in said.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [("--currency", "XXX", "ISO 4217"), ("--time-zone", "Mars/Olympus", "IANA")],
+)
+def test_a_company_of_nowhere(
+    option: str, value: str, says: str, installation: Settings, command: Command
+) -> None:
+    """Refused before anything is written; a second set-up with the same values changes nothing."""
+    said = command("setup", "Northwind", option, value)
+    assert (said.code, says in said.err) == (1, True)
+    assert command("setup", "Northwind").code == 0
+    assert command("setup", "Northwind").code == 0
+    assert "Northwind" in command("setup", "Southwind").err
