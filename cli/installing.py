@@ -14,7 +14,7 @@ from cli.children import Children
 from cli.console import step
 from cli.database import connected
 from cli.failures import Failure
-from db.installation import find
+from cli.setting_up import is_set_up
 from deploy.local.places import Places
 from deploy.local.process import free_port
 from deploy.local.stack import Stack, exports, running
@@ -103,7 +103,7 @@ def start_worker(installation: Installation) -> None:
         connected(installation.settings, "up") as conn,
         step("worker started") as progress,
     ):
-        while find(conn) is None:
+        while not is_set_up(conn):
             progress.say("waits for paceboard setup, or paceboard load --sample")
             installation.children.check()
             time.sleep(SET_UP_POLL_SECONDS)

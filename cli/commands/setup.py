@@ -1,13 +1,11 @@
 """`paceboard setup`."""
 
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from cli import where
 from cli.console import out
-from cli.failures import Failure
 
 NAME: Final = "setup"
 
@@ -19,30 +17,15 @@ def command(
 ) -> None:
     """Say which company this installation is for. Once: afterwards it can only be repeated.
 
+    The working week is Monday to Friday from nine to six, until somebody loads another calendar.
+
     **Needs** a migrated database.
 
     **Example**  `paceboard setup "Northwind" --currency EUR --time-zone Europe/Berlin`
     """
     from cli.database import connected
-    from db.installation import install
-    from schemas.money import MINOR_UNITS
-    from schemas.topics import DEALS
+    from cli.setting_up import set_up
 
-    if currency not in MINOR_UNITS:
-        raise Failure(f"the currency {currency} is not known", "use an ISO 4217 code such as USD")
-    try:
-        ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise Failure(
-            f"the time zone {time_zone} is not known", "use an IANA name such as Europe/Berlin"
-        ) from error
     with connected(where.settings(), "setup") as conn:
-        install(
-            conn,
-            company=company,
-            currency=currency,
-            time_zone=time_zone,
-            deals_partitions=DEALS.partitions,
-            actor="cli",
-        )
+        set_up(conn, company=company, currency=currency, time_zone=time_zone)
     out.print(f"set up for {company}, {currency}, {time_zone}")
