@@ -20,8 +20,10 @@ _OWN_WORDS: Final = frozenset(
         *("ingest.publish.PublishFailed", "streams.outbound.PublishFailed"),
     )
 )
+# What a server says that runs, but was never prepared.
+_UNPREPARED: Final = ("does not exist", "password authentication failed")
+_PREPARE: Final = "the database is not prepared for these settings; run: paceboard migrate"
 _REMEDIES: Final = {
-    "psycopg.errors.UndefinedTable": "the database is not migrated; run: paceboard migrate",
     "psycopg.OperationalError": "is the database running? start it here with: make up",
     "psycopg.errors.OperationalError": "is the database running? start it here with: make up",
     "psycopg_pool.PoolTimeout": "is the database running? start it here with: make up",
@@ -36,6 +38,8 @@ def sentence(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if _OWN_WORDS.intersection(names):
         return str(error).rstrip()
+    if "psycopg.Error" in names and any(words in text for words in _UNPREPARED):
+        return f"{text}; {_PREPARE}"
     for name in names:
         if name in _REMEDIES:
             return f"{text}; {_REMEDIES[name]}".removesuffix("; ")

@@ -51,6 +51,16 @@ def test_no_rate(rate: str, company: Settings, command: Command) -> None:
     assert "is no rate" in said.err
 
 
+def test_before_the_migration(
+    installation: Settings, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that runs is not asked whether it runs."""
+    monkeypatch.setenv("PACEBOARD_DATABASE", "paceboard_not_there")
+    said = command("clock", "show")
+    assert said.code == 1
+    assert "run: paceboard migrate" in said.err
+
+
 def test_before_the_setup(installation: Settings, command: Command) -> None:
     """A sentence, not a stack of Python."""
     said = command("clock", "show")
