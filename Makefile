@@ -20,7 +20,7 @@ setup: ## Bring in what the product needs (quick when nothing changed)
 setup-tests:
 	@$(LOCAL) setup --tests
 
-demo: setup ## Start everything, replay the sample company, open http://127.0.0.1
+demo: setup ## Start everything and replay the sample company; prints the pages' address
 	@$(BIN)/paceboard demo
 
 up: setup ## Start Kafka and the database, and leave them running
@@ -35,7 +35,7 @@ status: ## Say what is running, and where
 test: setup-tests check check-web ## All checks and tests but the long ones: what CI runs
 	@$(LOCAL) run -- $(BIN)/pytest -m "not faults_long and not bench"
 
-test-fast: ## Checks of the rules alone: no services, no browser, under a minute
+test-fast: setup ## Checks of the rules alone: no services, no browser, under a minute
 	@$(BIN)/pytest -q -m "not services and not browser and not faults_long and not bench"
 
 test-faults: setup-tests ## The long tests: workers killed, stopped, joined

@@ -90,12 +90,19 @@ WRITERS: Final[dict[str, tuple[Right, ...]]] = {
 }
 SEQUENCES_OF: Final = {WORKER: ("tokens", "batch_numbers", "lease_tokens")}
 
+
 # What the reader sees of the tables that hold names or raw data: these columns, or nothing.
+def _but(table: str, *hidden: str) -> tuple[str, ...]:
+    return tuple(c.name for c in metadata.tables[table].c if c.name not in hidden)
+
+
 READER_SEES: Final[dict[str, tuple[str, ...]]] = {
-    "people": tuple(c.name for c in metadata.tables["people"].c if c.name not in ("name", "title")),
+    "people": _but("people", "name", "title"),
     "users": (),
     "source_records": (),
-    "dead_letters": tuple(c.name for c in metadata.tables["dead_letters"].c if c.name != "value"),
+    "dead_letters": _but("dead_letters", "value"),
+    "deal_revisions": _but("deal_revisions", "content"),
+    "deals": _but("deals", "name", "state"),
 }
 
 

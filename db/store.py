@@ -21,7 +21,15 @@ from schemas.ids import AccountId, DealId
 from schemas.reference import ReferenceRows
 from schemas.settings import DatabaseRole, Settings
 from schemas.state import AccountState, BatchFacts, Credit, DealState
-from schemas.transaction import Aborted, Advance, Claim, Entered, Fenced, Installation
+from schemas.transaction import (
+    Aborted,
+    Advance,
+    Claim,
+    Entered,
+    Fenced,
+    Installation,
+    Unreachable,
+)
 
 log = structlog.get_logger()
 
@@ -29,6 +37,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _FENCED: Final = "PB001"
+_GONE: Final = ("08", "57")  # connection exceptions; shutting down or starting up
 _LONG_AGO: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _SET_LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %s, true)"
 _TOKENS: Final = (
@@ -108,9 +117,7 @@ class PostgresStore:
             self._after_lock_timeout()
             raise Aborted(str(error)) from error
         except psycopg.Error as error:
-            if error.sqlstate == _FENCED:
-                raise Fenced(str(error)) from error
-            raise Aborted(f"{error.sqlstate}: {error}") from error
+            raise _meaning(error) from error
         self._lock_timeout_ms = limits.LOCK_TIMEOUT_MS
 
     def _after_lock_timeout(self) -> None:
@@ -149,7 +156,8 @@ class PostgresStore:
         try:
             return read(self._reader(), *args, **kwargs)
         except psycopg.Error as error:
-            raise Aborted(f"{error.sqlstate}: {error}") from error
+            self._read = None
+            raise _meaning(error) from error
 
     def read_deals(self, deals: Sequence[DealId]) -> dict[DealId, DealState]:
         """Committed states of those deals that exist."""
@@ -178,6 +186,17 @@ class PostgresStore:
     def unpublished(self, published_to: Mapping[int, int]) -> list[BatchFacts]:
         """Batches that cover offsets at or above `published_to`, in order, with their facts."""
         return self._reading(batch_reads.unpublished, self._topic, published_to)
+
+
+def _meaning(error: psycopg.Error) -> Exception:
+    """What an error of the database means to the protocol."""
+    if error.sqlstate == _FENCED:
+        return Fenced(str(error))
+    is_gone = isinstance(error, psycopg.OperationalError) and (
+        error.sqlstate is None or error.sqlstate[:2] in _GONE
+    )
+    kind = Unreachable if is_gone else Aborted
+    return kind(f"{error.sqlstate}: {error}")
 
 
 def _create_accounts(conn: Connection, accounts: Sequence[AccountState]) -> None:

@@ -55,17 +55,27 @@ def headers(
     traceparent: str | None = None,
 ) -> list[Header]:
     """The headers of a record carrying `message`; `time` is aware, `source` names who says so."""
-    attributes = [
+    common = common_headers(type(message), time=time, source=source)
+    return with_id(common, id, traceparent)
+
+
+def common_headers(kind: type[Message], *, time: dt.datetime, source: str) -> list[Header]:
+    """What all records of one kind, instant and source have in common."""
+    return [
         ("ce_specversion", SPEC_VERSION),
-        ("ce_id", id.encode()),
-        ("ce_type", BINDINGS[type(message)].type.encode()),
+        ("ce_type", BINDINGS[kind].type.encode()),
         ("ce_source", source.encode()),
         ("ce_time", instant_text(time).encode()),
         ("content-type", CONTENT_TYPE),
     ]
+
+
+def with_id(common: list[Header], id: str, traceparent: str | None = None) -> list[Header]:
+    """Those headers with what is one record's own."""
+    own = [*common, ("ce_id", id.encode())]
     if traceparent is not None:
-        attributes.append(("traceparent", traceparent.encode()))
-    return attributes
+        own.append(("traceparent", traceparent.encode()))
+    return own
 
 
 def read_headers(received: Iterable[Header] | None) -> Attributes:

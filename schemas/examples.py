@@ -1,6 +1,6 @@
 """One good example of every message: what docs show, the schemas carry and tests decode.
 
-The deal is order SO63130 of the sample company; the seller is credited and his manager rolls up.
+The deal is modelled on an order of the sample company; his manager is credited by roll-up.
 """
 
 import datetime as dt
@@ -90,7 +90,7 @@ _CREDIT: Final = CreditBooked(
     account_id=_ACCOUNT,
     role=Role.OWNER,
     credit_type="bookings",
-    ordinal=0,
+    ordinal=1,
     amount="32184.0312",
     currency="USD",
     closed_on=dt.date(2014, 3, 1),
@@ -176,7 +176,7 @@ _STANDINGS: Final = StandingsChanged(
         ),
     ),
     removed=(),
-    why=("order SO65151",),
+    why=("deal_credited",),
     is_replay=False,
 )
 
@@ -265,7 +265,7 @@ EXAMPLES: Final[dict[type[Message], Message]] = {
         timeline=1,
         sources=(SourceRange(partition=7, first=8810, next=8813),),
         accounts={_ACCOUNT: 58},
-        ends=(TopicEnd(topic="paceboard.credits", partition=2, next=40118),),
+        ends=(TopicEnd(topic="credits", partition=2, next=40118),),
     ),
 }
 

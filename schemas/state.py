@@ -110,8 +110,7 @@ class DealState(_State, frozen=True):
     """All that is known of a deal and all that stands credited for it.
 
     `credits` are the ones in force (neither reversals nor reversed). `ordinals` counts the rows
-    ever booked by "payee|role|type", so that ids never repeat. `reference_version` is the one
-    under which it was credited last.
+    ever booked by "payee|role|type", so that ids never repeat.
     """
 
     deal_id: DealId
@@ -246,6 +245,7 @@ class DealRow(_State, frozen=True):
 
     state: DealState
     content: DealChanged  # the merge of its facets
+    closed_on: dt.date | None  # also where the source has only an instant
     outcome: DealOutcome
     holds_changed: bool
 

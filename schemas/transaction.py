@@ -45,3 +45,11 @@ class Fenced(Exception):
 
 class Aborted(Exception):
     """The transaction was rolled back for a reason that a new attempt may not meet again."""
+
+
+class Unreachable(Aborted):
+    """There is no connection to the database: wait, it says nothing about the batch."""
+
+
+class FactTooLarge(Exception):
+    """A fact would fit no record on Kafka: refused before the commit."""

@@ -30,7 +30,15 @@ from domain.reference import Reference
 from schemas import limits
 from schemas.ids import AccountId
 from schemas.state import AccountState, BatchFacts, Credit
-from schemas.transaction import Aborted, Advance, Claim, Entered, Fenced
+from schemas.transaction import (
+    Aborted,
+    Advance,
+    Claim,
+    Entered,
+    FactTooLarge,
+    Fenced,
+    Unreachable,
+)
 from streams import booking, preparation
 from streams.ports import Slice, Store, Transaction
 from streams.preparation import Item, Prepared
@@ -38,6 +46,7 @@ from streams.preparation import Item, Prepared
 log = structlog.get_logger()
 
 _RETRY_PAUSE_S: Final = 0.02
+_MARK_BYTES_OF_ACCOUNT: Final = 24  # quotes, colon, version, comma
 
 
 class Committed(NamedTuple):
@@ -117,8 +126,8 @@ class BatchProtocol:
     def transact(self, prepared: Prepared) -> list[Committed]:
         """Book a prepared batch; after an abort the same records again, in halves, in order.
 
-        Raises Fenced when this worker must not go on, and whatever else still stands after
-        BATCH_RETRIES_MAX tries of a single record.
+        Waits for a database that cannot be reached. Raises Fenced when this worker must not go on,
+        and what a single record still meets after BATCH_RETRIES_MAX tries.
         """
         committed: list[Committed] = []
         pending: list[Sequence[Item]] = [prepared.group.items]
@@ -132,6 +141,11 @@ class BatchProtocol:
             except _BeginAgain:
                 failures = self._pause(failures, "an account is missing or not locked")
                 pending.insert(0, items)
+            except Unreachable as error:
+                pending.insert(0, items)
+                self._forget()
+                log.warning("database_unreachable", why=str(error))
+                time.sleep(limits.UNREACHABLE_PAUSE_SECONDS)
             except Aborted as error:
                 if len(items) == 1 and failures >= limits.BATCH_RETRIES_MAX:
                     raise
@@ -226,8 +240,10 @@ class BatchProtocol:
             topic=self._topic,
         )
         facts = booking.book(prepared, states, in_force, stamp)
-        if _mark_bytes(facts) > limits.RECORD_BYTES_MAX:
-            raise Aborted("the batch touches more accounts than its mark can name")
+        _fit(facts)
+        named_in_vain = named - states.keys()
+        if named_in_vain:
+            log.warning("reaccrue_of_unknown_account", accounts=sorted(named_in_vain))
         return facts, prepared
 
     def _recredit_moved(self, prepared: Prepared, transaction: Transaction) -> Prepared:
@@ -282,6 +298,18 @@ def _halves(items: Sequence[Item]) -> list[Sequence[Item]]:
     return [half for half in (items[:middle], items[middle:]) if half]
 
 
-def _mark_bytes(facts: BatchFacts) -> int:
-    """About how large the batch's mark will be."""
-    return sum(len(account) + 24 for account in facts.account_versions)
+def _fit(facts: BatchFacts) -> None:
+    """What Kafka would not take is refused before the commit.
+
+    A mark that names too many accounts halves the batch; an account of too many cells is an error
+    of its plan. All other facts have bounded fields.
+    """
+    mark_bytes = sum(len(account) + _MARK_BYTES_OF_ACCOUNT for account in facts.account_versions)
+    if mark_bytes > limits.RECORD_BYTES_MAX:
+        raise Aborted("the batch touches more accounts than its mark can name")
+    for account in facts.accounts:
+        if len(account.positions) > limits.ACCOUNT_POSITIONS_MAX:
+            raise FactTooLarge(
+                f"account {account.account_id} has {len(account.positions)} positions, at most "
+                f"{limits.ACCOUNT_POSITIONS_MAX} fit in one record"
+            )

@@ -99,7 +99,7 @@ def book(
             for partition, (first, next_) in sorted(prepared.group.ranges.items())
         ),
         revisions=tuple(row for step in steps for row in _revision_rows(step)),
-        deals=tuple(_deal_row(step, stamp.booked_at) for step in steps),
+        deals=tuple(_deal_row(step, stamp.booked_at, prepared.reference) for step in steps),
         credits=tuple(
             _credit_row(credit, step, versions, prepared.reference)
             for step in steps
@@ -112,10 +112,10 @@ def book(
         ),
         accounts=tuple(
             msgspec.structs.replace(step.account, booked_at=stamp.booked_at)
-            for step in evaluated.values()
-            if step.entries
+            for account, step in evaluated.items()
+            if versions[account] != states[account].version
         ),
-        account_versions={a: versions[a] for a, step in evaluated.items() if step.entries},
+        account_versions={a: v for a, v in versions.items() if v != states[a].version},
         refused=tuple(_refused_row(refusal, stamp) for refusal in refused),
         complete_through=tuple(prepared.group.stamps),
         is_replay=not live,
@@ -130,13 +130,17 @@ def _evaluate(
 ) -> accounts.AccountStep:
     causes = {credit.cause for credit in credits} or {Cause.COMMAND}
     cause = causes.pop() if len(causes) == 1 else Cause.DEAL_CHANGED
-    return accounts.evaluate(
+    step = accounts.evaluate(
         state,
         credits,
         accounts.terms_of(state, reference),
         cause,
         in_force=in_force.get(state.account_id),
     )
+    if credits and not step.entries:  # no component counts them; the account has moved all the same
+        moved = msgspec.structs.replace(step.account, version=state.version + 1)
+        return accounts.AccountStep(moved, ())
+    return step
 
 
 def _by_account(steps: Iterable[DealStep]) -> dict[AccountId, list[Credit]]:
@@ -185,13 +189,14 @@ def _revision_rows(step: DealStep) -> Iterable[RevisionRow]:
         )
 
 
-def _deal_row(step: DealStep, at: dt.datetime) -> DealRow:
+def _deal_row(step: DealStep, at: dt.datetime, reference: Reference) -> DealRow:
     state = msgspec.structs.replace(step.state, version=step.before + 1, booked_at=at)
     content = merged(state)
     assert content is not None, "a deal is written only with a revision"
     return DealRow(
         state=state,
         content=content,
+        closed_on=reference.closed_day(content),
         outcome=outcome_of(state),
         holds_changed=step.holds_changed,
     )

@@ -15,7 +15,7 @@ import structlog
 
 from schemas import limits
 from schemas.state import BatchFacts
-from schemas.transaction import Fenced
+from schemas.transaction import Fenced, Unreachable
 from streams import facts as encoder
 from streams import metrics
 from streams.batch import BatchProtocol, Committed
@@ -62,6 +62,7 @@ class DealsProcessor:
         Raises Rejoin, LogMismatch, or what a batch still meets after all its tries.
         """
         try:
+            await self._check_topic()
             while True:
                 await self._step()
         except Stopped:
@@ -92,6 +93,12 @@ class DealsProcessor:
 
     # ---- assignment and claim ----
 
+    async def _check_topic(self) -> None:
+        """Before anything else: the topic is there, with the partitions the database expects."""
+        installation = await self._on(self._booking, self._store.installation)
+        self._timeline = installation.timeline
+        _compare_count(await self._log.partition_count(), installation.deals_partitions)
+
     async def _follow_assignment(self) -> None:
         """Claim before the first batch of a new assignment, and publish again what needs it."""
         assigned = self._log.assigned()
@@ -101,9 +108,7 @@ class DealsProcessor:
             return  # nothing to claim yet
         await self._abandon()
         self._assignment = assigned
-        installation = await self._on(self._booking, self._store.installation)
-        self._timeline = installation.timeline
-        _compare_count(await self._log.partition_count(), installation.deals_partitions)
+        await self._check_topic()
         partitions = sorted(assigned[1])
         claims = await self._on(self._booking, self._store.claim, partitions, self._owner)
         bounds = await self._log.bounds(partitions)
@@ -230,7 +235,14 @@ class DealsProcessor:
             self._acknowledged.update(changed)
 
     async def _on(self, executor: ThreadPoolExecutor, work: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(executor, work, *args)
+        """Work on that thread; done again for as long as the database cannot be reached."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                return await loop.run_in_executor(executor, work, *args)
+            except Unreachable as error:
+                log.warning("database_unreachable", why=str(error))
+                await asyncio.sleep(limits.UNREACHABLE_PAUSE_SECONDS)
 
 
 def _compare_count(on_broker: int, expected: int) -> None:
@@ -238,8 +250,8 @@ def _compare_count(on_broker: int, expected: int) -> None:
     if on_broker != expected:
         raise LogMismatch(
             f"the deals topic has {on_broker} partitions, the database expects {expected}: create "
-            "the topic with that count (paceboard topics create), or repartition, drained, and "
-            "raise the timeline."
+            "the topic with that count (paceboard topics create); docs/operating.md says how to "
+            "repartition."
         )
 
 
@@ -250,15 +262,16 @@ def _compare(partition: int, next_offset: int, bounds: Bounds) -> None:
         raise LogMismatch(
             f"partition {partition}: the log starts at {start}, the database has applied up "
             f"to {next_offset}: records have expired unread. Load the missing deals again "
-            "from their sources, then set next_offset."
+            "from their sources, then set next_offset: docs/operating.md says how."
         )
     if end < next_offset:
         raise LogMismatch(
             f"partition {partition}: the log ends at {end}, before {next_offset}: the topic "
-            "was re-created or the database is another one's. Raise the timeline."
+            "was re-created or the database is another one's: docs/operating.md says what to do."
         )
     if committed is not None and committed > next_offset:
         raise LogMismatch(
             f"partition {partition}: Kafka's group has {committed}, the database only "
-            f"{next_offset}: the database was restored behind Kafka. Raise the timeline."
+            f"{next_offset}: the database was restored behind Kafka: docs/operating.md says "
+            "what to do."
         )

@@ -9,7 +9,7 @@ import msgspec
 from domain.progress import position_states
 from domain.reference import Reference
 from domain.terms import terms_of
-from schemas.cloudevents import event_id, headers
+from schemas.cloudevents import Header, common_headers, event_id, with_id
 from schemas.messages import (
     BINDINGS,
     AccrualPosted,
@@ -29,23 +29,40 @@ SOURCE: Final = "paceboard/deals"
 _encode: Final = msgspec.json.Encoder().encode
 
 
+class _Records:
+    """Makes the records of one batch; what all of a kind have in common is made once."""
+
+    def __init__(self, booked_at: dt.datetime) -> None:
+        self._booked_at = booked_at
+        self._common: dict[type[Message], list[Header]] = {}
+
+    def of(self, message: Message, traceparent: str | None = None) -> Outgoing:
+        kind = type(message)
+        common = self._common.get(kind)
+        if common is None:
+            common = common_headers(kind, time=self._booked_at, source=SOURCE)
+            self._common[kind] = common
+        binding = BINDINGS[kind]
+        return Outgoing(
+            binding.topic,
+            binding.key(message).encode(),
+            _encode(message),
+            with_id(common, event_id(message), traceparent),
+        )
+
+
 def outgoing(facts: BatchFacts, reference: Reference, *, again: bool = False) -> list[Outgoing]:
     """Credits, entries, progress, dead letters and commands, in this order.
 
     `again`: what is published again after a claim says `is_replay`.
     """
+    record = _Records(facts.booked_at).of
     return [
-        *(
-            _record(credit_booked(row, facts, again), facts, row.traceparent)
-            for row in facts.credits
-        ),
-        *(
-            _record(accrual_posted(row, facts, again), facts, row.traceparent)
-            for row in facts.entries
-        ),
-        *(_record(message, facts) for message in _progress(facts, reference, again)),
-        *(_record(row.message, facts) for row in facts.refused),
-        *(_record(command, facts) for command in facts.commands),
+        *(record(credit_booked(row, facts, again), row.traceparent) for row in facts.credits),
+        *(record(accrual_posted(row, facts, again), row.traceparent) for row in facts.entries),
+        *(record(message) for message in _progress(facts, reference, again)),
+        *(record(row.message) for row in facts.refused),
+        *(record(command) for command in facts.commands),
     ]
 
 
@@ -62,7 +79,7 @@ def mark(facts: BatchFacts, ends: Mapping[tuple[str, int], int], timeline: int) 
             for (topic, partition), next_ in sorted(ends.items())
         ),
     )
-    return _record(message, facts)
+    return _Records(facts.booked_at).of(message)
 
 
 def credit_booked(row: CreditRow, facts: BatchFacts, again: bool) -> CreditBooked:
@@ -166,15 +183,3 @@ def _progress(facts: BatchFacts, reference: Reference, again: bool) -> Iterator[
             changed_periods=tuple(sorted({row.entry.origin_period for row in rows})),
             cause=rows[0].entry.cause if rows else Cause.DEAL_CHANGED,
         )
-
-
-def _record(message: Message, facts: BatchFacts, traceparent: str | None = None) -> Outgoing:
-    binding = BINDINGS[type(message)]
-    received = headers(
-        message,
-        id=event_id(message),
-        time=facts.booked_at,
-        source=SOURCE,
-        traceparent=traceparent,
-    )
-    return Outgoing(binding.topic, binding.key(message).encode(), _encode(message), received)

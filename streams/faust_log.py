@@ -6,10 +6,11 @@ channel's queue, and what is acknowledged is said by the processor, after its co
 """
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Final
+from typing import Any
 
 import aiokafka
 import faust
@@ -25,7 +26,14 @@ from schemas.settings import Settings
 from schemas.topics import BY_NAME, TOPICS
 from streams.ports import Bounds, Outgoing, Record, Slice, Stopped
 
-GROUP: Final = "worker"  # behind the topics' prefix
+
+class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
+    """Reads committed records only, whoever produced them; Faust does so only for exactly_once."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
 
 
 class BulkConsumer(driver.Consumer):
@@ -39,6 +47,9 @@ class BulkConsumer(driver.Consumer):
             await first
             return WaitResults([first], [None], False)
         return await super().wait_first(*coros, timeout=timeout)
+
+    def _new_consumer_thread(self) -> CommittedConsumerThread:
+        return CommittedConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's livelock detector counts its own acknowledgements; we make none."""
@@ -88,10 +99,10 @@ class BulkTransport(driver.Transport):
     Consumer = BulkConsumer
 
 
-def make_app(settings: Settings) -> faust.App:
+def make_app(settings: Settings, group: str) -> faust.App:
     """A Faust app without tables, web, leader election or topic creation."""
     app = faust.App(
-        f"{settings.topic_prefix}.{GROUP}",
+        f"{settings.topic_prefix}.{group}",
         broker=f"kafka://{settings.kafka.replace(',', ';')}",
         agent_supervisor=mode.CrashingSupervisor,
         topic_disable_leader=True,
@@ -294,3 +305,14 @@ def add_agent(app: faust.App, topic: str, run: Agent) -> None:
     @app.agent(channel, name=f"paceboard.{topic}")
     async def agent(stream: Any) -> None:
         await run(stream.channel)
+
+
+def execute(app: faust.App) -> int:
+    """Faust's own runner: it handles the signals and leaves the group. It ends by SystemExit."""
+    logging.getLogger("faust").setLevel(logging.WARNING)
+    runner: Any = faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False)
+    try:
+        runner.execute_from_commandline()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0

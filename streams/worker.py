@@ -1,120 +1,87 @@
-"""One worker: a Faust app with the deals processor, standings, alerts and the leased jobs.
+"""One worker: the deals processor here, and what follows it in a process of its own beside it.
 
-`run_worker` returns the exit code. A worker that lost the token of its current assignment leaves
-the group, pauses for a random time that grows with each loss, and starts anew.
+Standings, alerts and the leased jobs compute a lot in Python; in the same process they would take
+turns with the deals (one interpreter lock) and make every deal wait. The two live and die together:
+if one fails the other is stopped, and `run_worker` returns 1.
+
+A worker that lost the token of its current assignment leaves the group, pauses for a random time
+that grows with each loss, and starts anew.
 """
 
 import asyncio
-import logging
+import gc
 import os
 import random
 import socket
 import sys
-import threading
 import time
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
-import faust
 import structlog
 from prometheus_client import start_http_server
 
 from db.store import PostgresStore
 from schemas import limits
 from schemas.settings import Settings
-from schemas.topics import BY_NAME
+from streams.beside import Beside
 from streams.deals import DealsProcessor, Rejoin
-from streams.faust_log import FaustLog, FaustReader, add_agent, make_app
-from streams.followers import alerts_follower, standings_follower
-from streams.jobs import Jobs
-from streams.outbound import KafkaOutbound
-from streams.progress import ProgressProcessor
+from streams.faust_log import FaustLog, add_agent, execute, make_app
+from streams.following import run_followers
 
 log = structlog.get_logger()
 
+GROUP: Final = "worker"  # behind the topics' prefix
 _LOSSES: Final = "PACEBOARD_WORKER_LOSSES"
 
 
-class Worker:
-    """What one worker process runs: two Faust agents, and a thread for the leased jobs."""
+class DealsWorker:
+    """A Faust app with one agent: the deals processor."""
 
     def __init__(self, settings: Settings) -> None:
-        self.app: faust.App = make_app(settings)
-        self.failure: BaseException | None = None
-        self._settings = settings
-        self._outbound = KafkaOutbound(settings, source="paceboard/worker")
+        self.app = make_app(settings, GROUP)
+        self.failure: Exception | None = None
         self._log = FaustLog(self.app, settings)
         self._store = PostgresStore(settings, self._log.topic)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self._deals = DealsProcessor(self._log, self._store, topic=self._log.topic, owner=owner)
-        progress = BY_NAME["progress"].full_name(settings.topic_prefix)
-        self._progress_reader = FaustReader(self.app, progress, settings.kafka)
-        self._progress = ProgressProcessor(
-            self._progress_reader,
-            [standings_follower(settings, self._outbound), alerts_follower(settings)],
-        )
-        add_agent(self.app, self._log.topic, self._run_deals)
-        add_agent(self.app, progress, self._run_progress)
+        add_agent(self.app, self._log.topic, self._run)
 
-    @contextmanager
-    def jobs(self) -> Iterator[None]:
-        """The leased jobs run while inside; the lease is given back at the end."""
-        stop = threading.Event()
-        outbound = KafkaOutbound(self._settings)
-        thread = threading.Thread(target=Jobs(self._settings, outbound).run, args=[stop])
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join(limits.LEASE_SECONDS * 2)
-            outbound.close()
-            self._outbound.close()
-
-    async def _run_deals(self, channel: Any) -> None:
+    async def _run(self, channel: Any) -> None:
         self._log.bind(channel)
         try:
-            await self._guarded("deals", self._deals.run())
+            await self._deals.run()
+        except Exception as error:
+            self.failure = error
+            log.error("deals_failed", why=str(error), kind=type(error).__name__)
+            raise
         finally:
             await asyncio.shield(self._log.close())
             self._store.close()
 
-    async def _run_progress(self, channel: Any) -> None:
-        self._progress_reader.bind(channel)
-        await self._guarded("progress", self._progress.run())
-
-    async def _guarded(self, name: str, processor: Awaitable[None]) -> None:
-        """A processor that fails ends the worker, and the reason is kept."""
-        try:
-            await processor
-        except Exception as error:
-            self.failure = error
-            log.error("processor_failed", name=name, why=str(error), kind=type(error).__name__)
-            raise
-
 
 def run_worker(settings: Settings, *, metrics_port: int | None = None) -> int:
-    """Until stopped: 0; 1 when it failed, with the reason logged."""
+    """Until stopped: 0; 1 when a part of it failed, with the reason logged.
+
+    Metrics of the deals are served on `metrics_port`, those of what follows on the next port.
+    """
     if metrics_port is not None:
         start_http_server(metrics_port, "127.0.0.1")
-    worker = Worker(settings)
-    with worker.jobs():
-        code = _execute(worker.app)
+    followers_port = None if metrics_port is None else metrics_port + 1
+    with Beside(run_followers, dict(settings.values), followers_port) as followers:
+        worker = DealsWorker(settings)
+        _tune()
+        code = execute(worker.app)
     if isinstance(worker.failure, Rejoin):
         _start_anew(worker.failure)
-    return 1 if worker.failure is not None else code
+    return 1 if worker.failure is not None or followers.has_failed else code
 
 
-def _execute(app: faust.App) -> int:
-    """Faust's own runner: it handles the signals and leaves the group. It ends by SystemExit."""
-    logging.getLogger("faust").setLevel(logging.WARNING)
-    runner: Any = faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False)
-    try:
-        runner.execute_from_commandline()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+def _tune() -> None:
+    """Batches make many long-lived objects at once: collect rarely, and let threads take turns
+    often, so that a batch in the database is not kept waiting by the one being prepared."""
+    gc.freeze()
+    gc.set_threshold(limits.GC_ALLOCATIONS, 20, 20)
+    sys.setswitchinterval(limits.THREAD_SWITCH_SECONDS)
 
 
 def _start_anew(loss: Rejoin) -> None:
