@@ -14,7 +14,8 @@ from ingest import adventureworks as sample
 from ingest.adventureworks_files import DATA, FILES, ORDERS, File, open_text, packed
 from schemas.messages import DealChanged, DealStatus
 
-FULL = Path(os.environ.get("PACEBOARD_ADVENTUREWORKS_FILES", "/nowhere"))
+BESIDE = Path(__file__).parents[2].parent / "shared" / "data" / "adventureworks"
+FULL = Path(os.environ.get("PACEBOARD_ADVENTUREWORKS_FILES", BESIDE))
 
 
 @pytest.fixture(scope="module")
