@@ -24,6 +24,7 @@ from schemas.state import AccountState, BatchFacts, Credit, DealState
 from schemas.transaction import (
     Aborted,
     Advance,
+    BadData,
     Claim,
     Entered,
     Fenced,
@@ -122,7 +123,11 @@ class PostgresStore:
 
     def _after_lock_timeout(self) -> None:
         """Have sessions ended that are stuck with a lock; wait twice as long the next time."""
-        ended = end_stuck_sessions(self._settings, DatabaseRole.WORKER)
+        try:
+            ended = end_stuck_sessions(self._settings, DatabaseRole.WORKER)
+        except psycopg.Error as error:
+            log.warning("stuck_sessions_not_ended", why=str(error))
+            ended = 0
         self._lock_timeout_ms = min(self._lock_timeout_ms * 2, limits.LOCK_TIMEOUT_MS_MAX)
         log.warning("lock_timeout", ended_sessions=ended, next_ms=self._lock_timeout_ms)
 
@@ -153,6 +158,8 @@ class PostgresStore:
             return read(self._reader(), *args, **kwargs)
         except psycopg.OperationalError:
             self._read = None
+        except psycopg.Error as error:
+            raise _meaning(error) from error
         try:
             return read(self._reader(), *args, **kwargs)
         except psycopg.Error as error:
@@ -185,18 +192,26 @@ class PostgresStore:
 
     def unpublished(self, published_to: Mapping[int, int]) -> list[BatchFacts]:
         """Batches that cover offsets at or above `published_to`, in order, with their facts."""
-        return self._reading(batch_reads.unpublished, self._topic, published_to)
+        return self._reading(_unpublished, self._topic, published_to)
 
 
 def _meaning(error: psycopg.Error) -> Exception:
     """What an error of the database means to the protocol."""
-    if error.sqlstate == _FENCED:
+    code = error.sqlstate
+    if code == _FENCED:
         return Fenced(str(error))
-    is_gone = isinstance(error, psycopg.OperationalError) and (
-        error.sqlstate is None or error.sqlstate[:2] in _GONE
-    )
-    kind = Unreachable if is_gone else Aborted
-    return kind(f"{error.sqlstate}: {error}")
+    if isinstance(error, psycopg.DataError):
+        return BadData(f"{code}: {error}")
+    if isinstance(error, psycopg.OperationalError) and (code is None or code[:2] in _GONE):
+        return Unreachable(f"{code}: {error}")
+    return Aborted(f"{code}: {error}")
+
+
+def _unpublished(conn: Connection, topic: str, published_to: Mapping[int, int]) -> list[BatchFacts]:
+    """In one snapshot: an account's version and its cells are of one state."""
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return batch_reads.unpublished(conn, topic, published_to)
 
 
 def _create_accounts(conn: Connection, accounts: Sequence[AccountState]) -> None:

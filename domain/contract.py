@@ -72,13 +72,21 @@ def _has_nul(encoded: bytes) -> bool:
     return b"\\u0000" in encoded and _NUL.search(encoded) is not None
 
 
+def check_instant(name: str, instant: dt.datetime) -> Refusal | None:
+    """An instant says its offset from UTC and lies within the years we know."""
+    if instant.tzinfo is None:
+        problem = f"{instant} has no offset from UTC"
+        return Refusal(RefusalCode.BREAKS_CONTRACT, name, problem)
+    return None if _is_in_range(instant) else _out_of_range(name, instant)
+
+
 def _dates(deal: DealChanged) -> Refusal | None:
     for name in _INSTANTS:
         instant: dt.datetime | None = getattr(deal, name)
-        if instant is not None and instant.tzinfo is None:
-            problem = f"{instant} has no offset from UTC"
-            return Refusal(RefusalCode.BREAKS_CONTRACT, name, problem)
-    for name in (*_DATES, *_INSTANTS):
+        refusal = check_instant(name, instant) if instant is not None else None
+        if refusal is not None:
+            return refusal
+    for name in _DATES:
         if (day := getattr(deal, name)) is not None and not _is_in_range(day):
             return _out_of_range(name, day)
     for index, milestone in enumerate(deal.milestones):

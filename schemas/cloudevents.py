@@ -4,6 +4,7 @@ A fact's event id is derived from the fact, so that publishing it again gives th
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -29,6 +30,7 @@ from schemas.messages import (
 )
 
 SPEC_VERSION: Final = b"1.0"
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 CONTENT_TYPE: Final = b"application/json"
 REPLAY_HEADER: Final = "paceboard-replay"  # "true": a producer marks history by it
 
@@ -92,9 +94,14 @@ def read_headers(received: Iterable[Header] | None) -> Attributes:
         id=found.get("ce_id"),
         source=found.get("ce_source"),
         time=found.get("ce_time"),
-        traceparent=found.get("traceparent"),
+        traceparent=_trace(found.get("traceparent")),
         is_replay=found.get(REPLAY_HEADER) == "true",
     )
+
+
+def _trace(text: str | None) -> str | None:
+    """A W3C trace context; anything else is as good as none."""
+    return text if text is not None and _TRACEPARENT.fullmatch(text) else None
 
 
 def instant_text(instant: dt.datetime) -> str:

@@ -64,8 +64,11 @@ ALERT_ACCOUNTS_MAX: Final = 500  # locked together
 PUBLISH_SECONDS_MAX: Final = 10
 JOB_PAUSE_MS: Final = 50
 COMMANDS_PAUSE_MS: Final = 250  # between looks at what a reference change may move
+JOB_BACKOFF_SECONDS: Final = 1  # after the first failure; doubled with each
 JOB_BACKOFF_SECONDS_MAX: Final = 30
+FOLLOW_BACKOFF_SECONDS: Final = 0.1  # likewise
 FOLLOW_RETRIES_MAX: Final = 8
+SEAL_SECONDS_MIN: Final = 1  # between looks for a question that waits
 RELAY_ROWS_MAX: Final = 500
 RECREDIT_DEALS_MAX: Final = 500
 REACCRUE_ACCOUNTS_MAX: Final = 500
@@ -74,6 +77,9 @@ OLD_CHUNKS_EVERY_SECONDS: Final = 6 * 3_600
 HISTORY_DAYS: Final = 1_100  # of progress and alert events: three years
 DRAIN_SECONDS_MAX: Final = 60
 FREEZE_SECONDS_MAX: Final = 600
+LOCK_POLL_SECONDS: Final = 0.01  # of a drain; of freezing at first
+LOCK_POLL_SECONDS_MAX: Final = 0.25
+LOCK_POLL_SHARE: Final = 0.1  # of the time a freeze has taken: what takes long is asked seldom
 
 # The API and the live socket
 BODY_BYTES_MAX: Final = 2_000_000
@@ -86,6 +92,7 @@ LIVE_HEARTBEAT_SECONDS: Final = 2
 LIVE_SEND_SECONDS: Final = 10  # a reader that takes no frame for so long reads too slowly
 LIVE_NOTICES_QUEUED_MAX: Final = 200
 LIVE_REBUILD_MS_MIN: Final = 50  # of one channel: between two readings
+LIVE_FETCH_MS_MAX: Final = 500  # the broker holds an empty fetch so long
 LIVE_RETRY_SECONDS: Final = 1  # after a reading that failed
 LIVE_SWEEP_SECONDS: Final = 5  # a lost hint leaves no number frozen for longer
 LIVE_REFERENCE_SECONDS: Final = 1  # who may watch is asked again
@@ -100,3 +107,4 @@ REQUEST_ID_LENGTH_MAX: Final = 64
 # Files (ingest/)
 FILE_BYTES_MAX: Final = 200_000_000
 FILE_ROWS_MAX: Final = 1_000_000
+APPLY_SECONDS_MAX: Final = 600  # a load waits so long for what it sent to be in the ledger

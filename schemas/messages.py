@@ -491,6 +491,7 @@ class RefusalCode(enum.StrEnum):
     TOO_MANY_REVISIONS = "too_many_revisions"
     EQUAL_REVISION_CONFLICT = "equal_revision_conflict"
     TOO_LARGE = "too_large"
+    UNBOOKABLE = "unbookable"
 
 
 @on("dead-letters", "paceboard.record.refused.v1", key=lambda m: m.source_key, key_is="source key")

@@ -24,6 +24,7 @@ REMEDIES: Final[dict[RefusalCode, str]] = {
         "higher revision to say which is right."
     ),
     RefusalCode.TOO_LARGE: "Send fewer lines or attributes; the record is too large to publish.",
+    RefusalCode.UNBOOKABLE: "The database would not take it. Report it: the record is kept whole.",
 }
 
 HOLDS: Final[dict[HoldReason, str]] = {

@@ -51,5 +51,9 @@ class Unreachable(Aborted):
     """There is no connection to the database: wait, it says nothing about the batch."""
 
 
+class BadData(Aborted):
+    """Some value of the batch is none that the database takes."""
+
+
 class FactTooLarge(Exception):
     """A fact would fit no record on Kafka: refused before the commit."""

@@ -25,14 +25,17 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from domain.contract import Refusal
 from domain.exact import exact_arithmetic
 from domain.reference import Reference
 from schemas import limits
 from schemas.ids import AccountId
+from schemas.messages import RefusalCode
 from schemas.state import AccountState, BatchFacts, Credit
 from schemas.transaction import (
     Aborted,
     Advance,
+    BadData,
     Claim,
     Entered,
     FactTooLarge,
@@ -40,6 +43,7 @@ from schemas.transaction import (
     Unreachable,
 )
 from streams import booking, preparation
+from streams.decoding import Refused, printable
 from streams.ports import Slice, Store, Transaction
 from streams.preparation import Item, Prepared
 
@@ -74,6 +78,7 @@ class BatchProtocol:
         self._reference: Reference | None = None
         self._accounts_known: set[AccountId] = set()
         self.lost_partitions: set[int] = set()
+        self.is_stopping = False  # then a database that is away is not waited for
 
     def claimed(self, claims: Mapping[int, Claim]) -> None:
         """Start from what a claim gave; every cache of the assignment before is dropped."""
@@ -91,14 +96,16 @@ class BatchProtocol:
     def reference(self) -> Reference:
         """The reference data committed now."""
         version = self._store.reference_version()
-        if self._reference is None or self._reference.version != version:
-            self._reference = Reference(self._store.read_reference())
-        return self._reference
+        known = self._reference  # the other thread may forget it at any moment
+        if known is None or known.version != version:
+            known = self._reference = Reference(self._store.read_reference())
+        return known
 
     # ---- step 2 ----
 
     def prepare(self, slices: Sequence[Slice]) -> Prepared:
         """Decode and credit on committed states; create the accounts that are missing."""
+        preparation.check_delivered(slices, self._positions)
         items = preparation.decode_slices(slices, self._positions)
         prepared = self._prepare_items(items, self._positions)
         self._positions.update({p: next_ for p, (_, next_) in prepared.group.ranges.items()})
@@ -129,6 +136,9 @@ class BatchProtocol:
         Waits for a database that cannot be reached. Raises Fenced when this worker must not go on,
         and what a single record still meets after BATCH_RETRIES_MAX tries.
         """
+        # Where each partition goes on: never re-based on `expected`, so that what a batch before
+        # left undone shows as out of turn (step 4).
+        starts = {p: first for p, (first, _) in prepared.group.ranges.items()}
         committed: list[Committed] = []
         pending: list[Sequence[Item]] = [prepared.group.items]
         current: Prepared | None = prepared
@@ -136,16 +146,23 @@ class BatchProtocol:
         while pending:
             items = pending.pop(0)
             try:
-                committed.append(self._book(current or self._prepare_items(items, self.expected)))
+                done = self._book(current or self._prepare_items(items, starts))
+                committed.append(done)
+                starts.update(done.nexts)
                 failures = 0
             except _BeginAgain:
                 failures = self._pause(failures, "an account is missing or not locked")
                 pending.insert(0, items)
             except Unreachable as error:
+                if self.is_stopping:
+                    raise
                 pending.insert(0, items)
                 self._forget()
                 log.warning("database_unreachable", why=str(error))
                 time.sleep(limits.UNREACHABLE_PAUSE_SECONDS)
+            except BadData as error:
+                failures = self._pause(failures, str(error))
+                pending[:0] = _halves(items) if len(items) > 1 else [[_unbookable(items[0], error)]]
             except Aborted as error:
                 if len(items) == 1 and failures >= limits.BATCH_RETRIES_MAX:
                     raise
@@ -190,7 +207,8 @@ class BatchProtocol:
         items = [item for item in prepared.group.items if item.partition not in lost]
         if not items:
             raise Fenced(f"another worker holds partitions {sorted(lost)}")
-        records = preparation.group(items, self.expected)
+        starts = {p: first for p, (first, _) in prepared.group.ranges.items()}
+        records = preparation.group(items, starts)
         states = transaction.read_deals(records.deals())
         return preparation.decide(records, states, prepared.reference)
 
@@ -291,6 +309,12 @@ class BatchProtocol:
                 for partition in partitions
             ]
         )
+
+
+def _unbookable(item: Item, error: Exception) -> Item:
+    """A single record that the database will not take becomes a dead letter: it stops nothing."""
+    refusal = Refusal(RefusalCode.UNBOOKABLE, "$", printable(str(error)))
+    return item._replace(decoded=Refused(refusal, item.record, item.partition))
 
 
 def _halves(items: Sequence[Item]) -> list[Sequence[Item]]:

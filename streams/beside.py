@@ -59,6 +59,7 @@ class Beside:
 
 
 def _run(parent: int, target: Callable[..., int], args: tuple[Any, ...]) -> None:
+    os.setsid()  # Ctrl-C reaches the parent, which stops us in order
     if hasattr(ctypes.CDLL(None), "prctl"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it was gone before we asked

@@ -15,7 +15,7 @@ import structlog
 
 from schemas import limits
 from schemas.state import BatchFacts
-from schemas.transaction import Fenced, Unreachable
+from schemas.transaction import Aborted, Fenced, Unreachable
 from streams import facts as encoder
 from streams import metrics
 from streams.batch import BatchProtocol, Committed
@@ -27,6 +27,8 @@ T = TypeVar("T")
 _POLL_S: Final = 0.2  # how soon a new assignment without any record is noticed
 _ACKNOWLEDGE_S: Final = 1.0
 _PIPELINE_MAX: Final = 2
+_GATHER_S: Final = 0.004
+_REBALANCE_PAUSE_S: Final = 0.02
 
 
 class Rejoin(Exception):
@@ -51,6 +53,7 @@ class DealsProcessor:
         self._assignment: tuple[int, frozenset[int]] | None = None
         self._transaction: asyncio.Future[list[Committed]] | None = None
         self._pipeline: collections.deque[asyncio.Task[None]] = collections.deque()
+        self._kept: list[Slice] = []  # taken while the group was rebalancing
         self._noted: dict[int, int] = {}
         self._acknowledged: dict[int, int] = {}
         self._acknowledged_at = 0.0
@@ -71,8 +74,7 @@ class DealsProcessor:
             await asyncio.shield(self._finish())
             raise
         finally:
-            for executor in (self._preparing, self._booking, self._encoding):
-                executor.shutdown(wait=False)
+            await asyncio.shield(self._close())
 
     async def _step(self) -> None:
         try:
@@ -86,10 +88,30 @@ class DealsProcessor:
 
     async def _finish(self) -> None:
         """A worker told to stop: commit and publish what is under way, note it, acknowledge."""
+        self._batch.is_stopping = True
         try:
             await self._settle(idle=True)
-        except Fenced as error:
-            log.info("fenced_at_stop", why=str(error))
+        except (Fenced, Aborted) as error:  # whoever claims next publishes what stands
+            log.info("not_finished_at_stop", why=str(error))
+
+    async def _close(self) -> None:
+        """No thread works on when this returns: its connections are closed next."""
+        self._batch.is_stopping = True
+        await self._ended()
+        for executor in (self._preparing, self._booking, self._encoding):
+            await asyncio.to_thread(executor.shutdown, wait=True, cancel_futures=True)
+
+    async def _ended(self) -> list[BaseException]:
+        """Wait for all that is under way, whatever it comes to; a cancellation of ours is not
+        passed on to it. What it raised."""
+        if not self._pipeline:
+            return []
+        ended, _ = await asyncio.wait(self._pipeline)
+        return [
+            error
+            for task in ended
+            if not task.cancelled() and (error := task.exception()) is not None
+        ]
 
     # ---- assignment and claim ----
 
@@ -145,14 +167,14 @@ class DealsProcessor:
         log.info("fenced_past_assignment", why=str(error))
 
     async def _abandon(self) -> None:
-        """Let what is under way come to its end, whatever that is."""
-        for task in self._pipeline:
-            try:
-                await task
-            except (Fenced, asyncio.CancelledError) as error:
-                log.info("batch_dropped", why=str(error))
+        """Let what is under way come to its end. Raises what is more than a fence."""
+        errors = await self._ended()
         self._pipeline.clear()
         self._transaction = None
+        for error in errors:
+            if not isinstance(error, Fenced):
+                raise error
+            log.info("batch_dropped", why=str(error))
 
     # ---- batches ----
 
@@ -163,9 +185,14 @@ class DealsProcessor:
             and not self._transaction.done()
             and self._log.waiting() < limits.BATCH_RECORDS_MAX
         ):
-            await asyncio.wait({self._transaction}, timeout=0.004)
+            await asyncio.wait({self._transaction}, timeout=_GATHER_S)
         wait_s = limits.IDLE_FLUSH_MS / 1000 if self._pipeline else _POLL_S
-        slices = await self._log.take(limits.BATCH_RECORDS_MAX, wait_s=wait_s)
+        slices = self._kept or await self._log.take(limits.BATCH_RECORDS_MAX, wait_s=wait_s)
+        self._kept = []
+        if slices and self._log.assigned() is None:  # of this assignment or the next: not yet known
+            self._kept = slices
+            await asyncio.sleep(_REBALANCE_PAUSE_S)
+            return []
         if slices and self._log.assigned() != self._assignment:
             await self._follow_assignment()
         current = self._assignment[0] if self._assignment else None
@@ -207,16 +234,17 @@ class DealsProcessor:
         await self._log.publish([encoder.mark(facts, ends, self._timeline)])
 
     async def _oldest(self) -> None:
-        await self._pipeline[0]
+        await asyncio.shield(self._pipeline[0])
         self._pipeline.popleft()
 
     async def _settle(self, *, idle: bool) -> None:
-        """Step 10, and on idle the notes that a later claim would otherwise repeat."""
+        """Step 10, on idle at once and else every second, with the notes that a claim would need:
+        a quiet partition's too, while others are busy."""
         while self._pipeline and (idle or self._pipeline[0].done()):
             await self._oldest()
-        if idle:
-            await self._note_published()
         if idle or time.monotonic() - self._acknowledged_at > _ACKNOWLEDGE_S:
+            self._acknowledged_at = time.monotonic()
+            await self._note_published()
             await self._acknowledge()
 
     async def _note_published(self) -> None:
@@ -230,19 +258,27 @@ class DealsProcessor:
         published = dict(self._batch.published_to)
         changed = {p: o for p, o in published.items() if self._acknowledged.get(p) != o}
         if changed and self._assignment is not None:
-            self._acknowledged_at = time.monotonic()
             await self._log.acknowledge(changed, self._assignment[0])
             self._acknowledged.update(changed)
 
     async def _on(self, executor: ThreadPoolExecutor, work: Callable[..., T], *args: Any) -> T:
-        """Work on that thread; done again for as long as the database cannot be reached."""
+        """Work on that thread; done again for as long as the database cannot be reached, and a few
+        times when something else stood in its way."""
         loop = asyncio.get_running_loop()
+        failures = 0
         while True:
             try:
                 return await loop.run_in_executor(executor, work, *args)
             except Unreachable as error:
+                if self._batch.is_stopping:
+                    raise
                 log.warning("database_unreachable", why=str(error))
-                await asyncio.sleep(limits.UNREACHABLE_PAUSE_SECONDS)
+            except Aborted as error:
+                failures += 1
+                if failures > limits.BATCH_RETRIES_MAX or self._batch.is_stopping:
+                    raise
+                log.warning("aborted", why=str(error), failures=failures)
+            await asyncio.sleep(limits.UNREACHABLE_PAUSE_SECONDS)
 
 
 def _compare_count(on_broker: int, expected: int) -> None:

@@ -77,7 +77,8 @@ def decode(record: Record, partition: int) -> Decoded:
         return _refused(record, partition, RefusalCode.UNREADABLE, "$", str(error))
     if not isinstance(message, DealChanged):
         command: Command = message
-        return command
+        refusal = _refusal_of(command, value)
+        return command if refusal is None else Refused(refusal, record, partition)
     refusal = contract.check(message)
     if refusal is not None:
         return Refused(refusal, record, partition)
@@ -90,6 +91,14 @@ def decode(record: Record, partition: int) -> Decoded:
         is_replay=attributes.is_replay,
         traceparent=attributes.traceparent,
     )
+
+
+def _refusal_of(command: Command, value: bytes) -> Refusal | None:
+    if b"\\u0000" in value:
+        return Refusal(RefusalCode.BREAKS_CONTRACT, "text", "a text contains the character U+0000")
+    if isinstance(command, SourceCompleteThrough):
+        return contract.check_instant("complete_through", command.complete_through)
+    return None
 
 
 def dead_letter(
@@ -105,26 +114,34 @@ def dead_letter(
         topic=topic,
         partition=refused.partition,
         offset=record.offset,
-        source_key=_printable(record.key or b"")[: limits.TEXT_LENGTH_MAX],
+        source_key=printable(record.key or b"")[: limits.TEXT_LENGTH_MAX],
         code=refused.refusal.code,
         where=refused.refusal.where,
         problem=refused.refusal.problem,
         remedy=REMEDIES[refused.refusal.code],
-        value_start=_printable(value[: limits.DEAD_LETTER_BYTES_MAX]),
+        value_start=printable(value[: limits.DEAD_LETTER_BYTES_MAX]),
         value_bytes=len(value),
         batch=batch,
         booked_at=booked_at,
     )
 
 
-def _printable(value: bytes) -> str:
-    return value.decode("utf-8", "replace").replace("\x00", "\ufffd")
+def printable(value: bytes | str) -> str:
+    """Text that JSON and the database take, of whatever came."""
+    text = value if isinstance(value, str) else value.decode("utf-8", "replace")
+    return text.replace("\x00", "\ufffd")
 
 
 def _refused(
     record: Record, partition: int, code: RefusalCode, where: str, problem: str
 ) -> Refused:
-    return Refused(Refusal(code, where, problem), record, partition)
+    """`where` and `problem` may quote what the sender wrote."""
+    refusal = Refusal(
+        code,
+        printable(where)[: limits.TEXT_LENGTH_MAX],
+        printable(problem)[: limits.TEXT_LENGTH_MAX],
+    )
+    return Refused(refusal, record, partition)
 
 
 def _place(problem: str) -> tuple[str, str]:

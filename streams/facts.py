@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from domain.exact import exact_arithmetic
 from domain.progress import position_states
 from domain.reference import Reference
 from domain.terms import terms_of
@@ -56,14 +57,15 @@ def outgoing(facts: BatchFacts, reference: Reference, *, again: bool = False) ->
 
     `again`: what is published again after a claim says `is_replay`.
     """
-    record = _Records(facts.booked_at).of
-    return [
-        *(record(credit_booked(row, facts, again), row.traceparent) for row in facts.credits),
-        *(record(accrual_posted(row, facts, again), row.traceparent) for row in facts.entries),
-        *(record(message) for message in _progress(facts, reference, again)),
-        *(record(row.message) for row in facts.refused),
-        *(record(command) for command in facts.commands),
-    ]
+    with exact_arithmetic():  # terms derived here are remembered, and booked by
+        record = _Records(facts.booked_at).of
+        return [
+            *(record(credit_booked(row, facts, again), row.traceparent) for row in facts.credits),
+            *(record(accrual_posted(row, facts, again), row.traceparent) for row in facts.entries),
+            *(record(message) for message in _progress(facts, reference, again)),
+            *(record(row.message) for row in facts.refused),
+            *(record(command) for command in facts.commands),
+        ]
 
 
 def mark(facts: BatchFacts, ends: Mapping[tuple[str, int], int], timeline: int) -> Outgoing:

@@ -10,11 +10,12 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
 
 import aiokafka
 import faust
 import mode
+import structlog
 from aiokafka.partitioner import murmur2
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -26,6 +27,10 @@ from schemas.settings import Settings
 from schemas.topics import BY_NAME, TOPICS
 from streams.ports import Bounds, Outgoing, Record, Slice, Stopped
 
+log = structlog.get_logger()
+
+_QUEUE_PAUSE_S: Final = 0.002
+
 
 class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
     """Reads committed records only, whoever produced them; Faust does so only for exactly_once."""
@@ -34,6 +39,22 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         return consumer
+
+    async def seek_all(self) -> dict[TP, int]:
+        """Put every assigned partition on its committed offset, or its start; where each stands."""
+        found: dict[TP, int] = await self.call_thread(self._seek_all)
+        return found
+
+    async def _seek_all(self) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        assigned = set(consumer.assignment())
+        found = {tp: await consumer.committed(tp) for tp in assigned}
+        new = [tp for tp, offset in found.items() if not offset]
+        starts = await consumer.beginning_offsets(new) if new else {}
+        stand = {TP(tp.topic, tp.partition): offset or starts[tp] for tp, offset in found.items()}
+        for tp in assigned & set(consumer.assignment()):
+            consumer.seek(tp, stand[TP(tp.topic, tp.partition)])
+        return stand
 
 
 class BulkConsumer(driver.Consumer):
@@ -47,6 +68,12 @@ class BulkConsumer(driver.Consumer):
             await first
             return WaitResults([first], [None], False)
         return await super().wait_first(*coros, timeout=timeout)
+
+    async def perform_seek(self) -> None:
+        """Always seek, also to a start: Faust leaves a partition without a committed offset where
+        it is, which after a rebalance may be past records that were fetched and thrown away."""
+        thread: Any = self._thread
+        self._read_offset.update(await thread.seek_all())
 
     def _new_consumer_thread(self) -> CommittedConsumerThread:
         return CommittedConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -65,7 +92,7 @@ class BulkConsumer(driver.Consumer):
                 if records is None or self.should_stop:
                     continue
                 if not self.flow_active:
-                    await self.perform_seek()
+                    await self._seek_again()
                     continue
                 for tp, fetched in records.items():
                     await self._deliver(tp, fetched, channels[tp], generation)
@@ -77,20 +104,28 @@ class BulkConsumer(driver.Consumer):
         self, tp: TP, fetched: Sequence[Any], channels: Iterable[Any], generation: int
     ) -> None:
         read = self._read_offset.get(tp)
-        wanted = [record for record in fetched if read is None or record.offset >= read]
+        if read is None:
+            return  # not ours any more, or not yet sought: it will be fetched again
+        wanted = [record for record in fetched if record.offset >= read]
         if not wanted:
             return
-        part = Slice(
-            tp.partition,
-            [Record(r.offset, r.key, r.value, r.headers) for r in wanted],
-            generation,
-        )
+        records = [Record(r.offset, r.key, r.value, r.headers) for r in wanted]
+        part = Slice(tp.partition, records, generation, read)
         for channel in channels:
             while channel.queue.qsize() >= limits.SLICES_QUEUED_MAX and self.flow_active:
-                await asyncio.sleep(0.002)
-            if self.flow_active and generation == self.app.consumer_generation_id:
-                channel.queue.put_nowait(part)
+                await asyncio.sleep(_QUEUE_PAUSE_S)
+            if not self.flow_active or generation != self.app.consumer_generation_id:
+                return
+            channel.queue.put_nowait(part)
         self._read_offset[tp] = wanted[-1].offset + 1
+
+    async def _seek_again(self) -> None:
+        """What was fetched in the middle of a rebalance is dropped and read again; when it moves on
+        meanwhile, the next assignment seeks."""
+        try:
+            await self.perform_seek()
+        except Exception as error:  # noqa: BLE001 - as Faust does: a rebalance is no crash
+            log.warning("seek_again_failed", why=str(error))
 
 
 class BulkTransport(driver.Transport):
@@ -128,6 +163,7 @@ class FaustReader:
         self._servers = servers
         self.topic = topic
         self._channel: Any = None
+        self._is_stopped = False
 
     def bind(self, channel: Any) -> None:
         """The agent's channel, known once the agent runs."""
@@ -148,6 +184,8 @@ class FaustReader:
 
     async def take(self, most: int, *, wait_s: float) -> list[Slice]:
         """What has arrived under the current assignment. Raises Stopped at shutdown."""
+        if self._is_stopped:
+            raise Stopped
         queue = self._channel.queue
         try:
             taken = [await asyncio.wait_for(self._channel.get(), wait_s)]
@@ -157,7 +195,11 @@ class FaustReader:
             raise Stopped from None
         count = len(taken[0].records)
         while count < most and not queue.empty():
-            taken.append(queue.get_nowait())
+            try:
+                taken.append(queue.get_nowait())
+            except StopAsyncIteration:
+                self._is_stopped = True
+                break
             count += len(taken[-1].records)
         current = self._app.consumer_generation_id
         return [part for part in taken if part.assignment == current]

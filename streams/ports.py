@@ -26,11 +26,15 @@ class Record(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """Consecutive records of one partition, and the assignment under which they were fetched."""
+    """Records of one partition, in order, and the assignment under which they were fetched.
+
+    `since`: where reading went on, so that nothing between it and the first record is missing.
+    """
 
     partition: int
     records: Sequence[Record]
     assignment: int
+    since: int
 
 
 class Bounds(NamedTuple):

@@ -22,6 +22,7 @@ from schemas.messages import (
     SourceCompleteThrough,
 )
 from schemas.state import CompleteThrough, Credit, DealOutcome, DealState
+from schemas.transaction import Fenced
 from streams.decoding import Change, Decoded, Refused, decode
 from streams.ports import Record, Slice
 
@@ -72,11 +73,31 @@ class Prepared(NamedTuple):
     reference: Reference
 
 
+def check_delivered(slices: Iterable[Slice], positions: Mapping[int, int]) -> None:
+    """Nothing may be missing between where preparation stands and where a slice goes on.
+
+    Raises Fenced: the worker then joins anew and reads again. Control records are no hole: `since`
+    is the end of what was read before, not the first offset.
+    """
+    at = dict(positions)
+    for part in _in_order(slices):
+        if part.since > at[part.partition]:
+            raise Fenced(
+                f"partition {part.partition}: offsets {at[part.partition]} to {part.since} were "
+                "not delivered"
+            )
+        at[part.partition] = max(at[part.partition], part.records[-1].offset + 1)
+
+
+def _in_order(slices: Iterable[Slice]) -> list[Slice]:
+    return sorted(slices, key=lambda part: (part.partition, part.records[0].offset))
+
+
 def decode_slices(slices: Iterable[Slice], positions: Mapping[int, int]) -> list[Item]:
     """The records at or above each partition's position, by partition, in order."""
     return [
         Item(part.partition, record, decode(record, part.partition))
-        for part in sorted(slices, key=lambda s: (s.partition, s.records[0].offset))
+        for part in _in_order(slices)
         for record in part.records
         if record.offset >= positions[part.partition]
     ]

@@ -62,7 +62,7 @@ class Books:
             value = msgspec.json.encode(message)
             records.append(Record(self._next[partition], b"k", value, headers))
             self._next[partition] += 1
-        return Slice(partition, records, 1)
+        return Slice(partition, records, 1, records[0].offset)
 
     def _transact(self, slices: Sequence[Slice]) -> list[ProgressChanged]:
         progress = []

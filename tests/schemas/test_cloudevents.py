@@ -13,14 +13,18 @@ AT = dt.datetime(2014, 3, 1, 9, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
 def test_headers_come_back_as_they_were_written() -> None:
     message = RecreditDeal(deal_id="crm:1", cause="quota set", reference_version=7)
     written = headers(
-        message, id=event_id(message), time=AT, source="relay", traceparent="00-a-b-01"
+        message,
+        id=event_id(message),
+        time=AT,
+        source="relay",
+        traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )
     assert read_headers(written) == Attributes(
         type="paceboard.command.recredit-deal.v1",
         id="crm:1/7",
         source="relay",
         time="2014-03-01T07:30:00Z",
-        traceparent="00-a-b-01",
+        traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         is_replay=False,
     )
     assert ("content-type", b"application/json") in written
