@@ -1,8 +1,10 @@
 """The company's calendar: working days, and the business date of an instant."""
 
 import datetime as dt
+import functools
 from zoneinfo import ZoneInfo
 
+from schemas import limits
 from schemas.reference import Calendar
 
 ONE_DAY = dt.timedelta(days=1)
@@ -13,6 +15,7 @@ def is_working_day(calendar: Calendar, day: dt.date) -> bool:
     return day.weekday() not in calendar.weekend and day not in calendar.holidays
 
 
+@functools.lru_cache(maxsize=limits.WORKING_DAYS_CACHED_MAX)
 def working_days(calendar: Calendar, first: dt.date, end: dt.date) -> int:
     """How many working days lie in [first, end)."""
     days = (first + dt.timedelta(days=n) for n in range((end - first).days))

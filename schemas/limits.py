@@ -39,6 +39,7 @@ REJOIN_PAUSE_SECONDS_MAX: Final = 30
 LEASE_SECONDS: Final = 6
 STOP_SECONDS_MAX: Final = 20
 IDLE_FLUSH_MS: Final = 50
+FOLLOWERS_NICENESS: Final = 5  # deals come first where cores are few
 GC_ALLOCATIONS: Final = 200_000
 THREAD_SWITCH_SECONDS: Final = 0.005
 DEALS_CACHED_MAX: Final = 200_000
@@ -54,6 +55,7 @@ AUDIT_ROWS_MAX: Final = 50
 
 # Standings and alerts
 BOARD_RECOMPUTE_MS_MIN: Final = 250
+WORKING_DAYS_CACHED_MAX: Final = 4_096
 BOARD_ROWS_MAX: Final = 5_000
 STANDING_ROWS_MAX: Final = 2_000  # in one record
 SHAPE_SECONDS_MAX: Final = 60

@@ -1,5 +1,6 @@
 """What follows the deals processor in a process of its own: standings, alerts, leased jobs."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from prometheus_client import start_http_server
 from schemas import limits
 from schemas.settings import Settings
 from schemas.topics import BY_NAME
+from streams.beat import beating
 from streams.faust_log import FaustReader, add_agent, execute, make_app
 from streams.followers import alerts_follower, standings_follower
 from streams.jobs import Jobs
@@ -39,7 +41,8 @@ class FollowersWorker:
     async def _run(self, channel: Any) -> None:
         self._reader.bind(channel)
         try:
-            await self._progress.run()
+            async with beating():
+                await self._progress.run()
         except Exception as error:
             self.failure = error
             log.error("followers_failed", why=str(error), kind=type(error).__name__)
@@ -65,6 +68,7 @@ def run_followers(values: dict[str, str], metrics_port: int | None) -> int:
     """Until stopped: 0; 1 when it failed, with the reason logged. `values`: Settings.values."""
     if metrics_port is not None:
         start_http_server(metrics_port, "127.0.0.1")
+    os.nice(limits.FOLLOWERS_NICENESS)
     worker = FollowersWorker(Settings(values=values))
     with worker.jobs():
         code = execute(worker.app)
