@@ -23,9 +23,11 @@ from prometheus_client import start_http_server
 from db.store import PostgresStore
 from schemas import limits
 from schemas.settings import Settings
+from streams.beat import beating
 from streams.beside import Beside
 from streams.deals import DealsProcessor, Rejoin
-from streams.faust_log import FaustLog, add_agent, execute, make_app
+from streams.faust_app import add_agent, execute, make_app
+from streams.faust_log import FaustLog
 from streams.following import run_followers
 
 log = structlog.get_logger()
@@ -49,7 +51,8 @@ class DealsWorker:
     async def _run(self, channel: Any) -> None:
         self._log.bind(channel)
         try:
-            await self._deals.run()
+            async with beating():
+                await self._deals.run()
         except Exception as error:
             self.failure = error
             log.error("deals_failed", why=str(error), kind=type(error).__name__)
