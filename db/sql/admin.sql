@@ -3,15 +3,18 @@
 
 -- Ends sessions of the product's roles in this database whose transaction is older than that; how
 -- many. The owner is a member of those roles, so it sees and may end their sessions and no others.
+-- STUCK_SECONDS_MIN, 10 s: a transaction younger than that is at work, not stuck, whoever asks. It
+-- lies below limits.TRANSACTION_MAX_SECONDS, by which the product itself asks (db/retries.py).
 CREATE OR REPLACE FUNCTION end_stuck_sessions(max_seconds integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    stuck_seconds_min CONSTANT integer := 10;  -- STUCK_SECONDS_MIN
     ended integer;
 BEGIN
-    IF max_seconds IS NULL OR max_seconds < 1 THEN
-        RAISE EXCEPTION 'max_seconds is %, it must be 1 or more', max_seconds;
+    IF max_seconds IS NULL OR max_seconds < stuck_seconds_min THEN
+        RAISE EXCEPTION 'max_seconds is %, it must be % or more', max_seconds, stuck_seconds_min;
     END IF;
     SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid)) INTO ended
     FROM pg_stat_activity a
@@ -25,9 +28,8 @@ BEGIN
     RETURN ended;
 END
 $$;
-REVOKE ALL ON FUNCTION end_stuck_sessions(integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION end_stuck_sessions(integer)
-    TO paceboard_worker, paceboard_api, paceboard_reader;
+REVOKE ALL ON FUNCTION end_stuck_sessions(integer) FROM PUBLIC, paceboard_reader;
+GRANT EXECUTE ON FUNCTION end_stuck_sessions(integer) TO paceboard_worker, paceboard_api;
 
 -- Seals the past: whatever is booked from now on is booked later than the instant returned.
 CREATE OR REPLACE FUNCTION seal() RETURNS timestamptz

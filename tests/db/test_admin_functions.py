@@ -2,15 +2,17 @@
 
 import datetime as dt
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
-from db import retries, turnstile
+from db import migrate, retries, turnstile
 from db.connect import connect
 from db.retries import Patience
 from deploy.local.stack import Stack
+from schemas import limits
 from schemas.settings import Settings
 from tests.database import company, connected, copied
 
@@ -18,20 +20,47 @@ A_SECOND = 1.1
 IMPATIENT = Patience(first_ms=100, last_ms=400, stuck_s=1)
 
 
+FLOOR = "stuck_seconds_min CONSTANT integer := 10;"
+
+
+@pytest.fixture
+def hasty(database: Settings) -> Iterator[Settings]:
+    """A database where a second makes a session stuck, so that a test need not wait for ten."""
+    text = (migrate.HERE / "sql/admin.sql").read_text()
+    assert text.count(FLOOR) == 1
+    with connected(database, "owner") as conn:
+        conn.execute(text.replace(FLOOR, FLOOR.replace("10", "1")).encode())
+        try:
+            yield database
+        finally:
+            migrate.apply_functions(conn)
+
+
+@pytest.mark.parametrize("seconds", [None, -1, 0, 9])
+def test_a_young_session_is_never_stuck(database: Settings, seconds: int | None) -> None:
+    """Whoever asks for less than STUCK_SECONDS_MIN is refused; the product asks for more."""
+    assert limits.TRANSACTION_MAX_SECONDS >= 10
+    for role in ("worker", "api"):
+        with connected(database, role) as conn:
+            with pytest.raises(psycopg.errors.RaiseException, match="it must be 10 or more"):
+                conn.execute("SELECT end_stuck_sessions(%s::integer)", (seconds,))
+            assert retries.end_stuck_sessions_by(conn, 10) == 0
+
+
 def test_a_stuck_session_of_ours_is_ended_and_nobody_elses(
-    database: Settings, stack: Stack, migrated_template: str
+    hasty: Settings, stack: Stack, migrated_template: str
 ) -> None:
     """Not the administrator's, not a young one, not one of another database, not the caller's."""
-    admin_url = database.admin_url(database.database)
+    admin_url = hasty.admin_url(hasty.database)
     with (
         copied(stack, migrated_template) as elsewhere,
-        connected(database, "api") as caller,
+        connected(hasty, "api") as caller,
         psycopg.connect(admin_url) as administrator,
-        connect(database, "worker", application_name="stuck", autocommit=False) as stuck,
-        connect(database, "owner", application_name="migrating", autocommit=False) as migrating,
-        connect(database, "worker", application_name="young", autocommit=False) as young,
+        connect(hasty, "worker", application_name="stuck", autocommit=False) as stuck,
+        connect(hasty, "owner", application_name="migrating", autocommit=False) as migrating,
+        connect(hasty, "worker", application_name="young", autocommit=False) as young,
         connect(elsewhere, "worker", application_name="other", autocommit=False) as other,
-        connected(database, "worker") as idle,
+        connected(hasty, "worker") as idle,
     ):
         for old in (administrator, stuck, migrating, other):
             old.execute("SELECT 1")
@@ -45,12 +74,12 @@ def test_a_stuck_session_of_ours_is_ended_and_nobody_elses(
             stuck.execute("SELECT 1")
 
 
-def test_a_lock_held_in_the_middle_of_a_copy_comes_free(database: Settings) -> None:
+def test_a_lock_held_in_the_middle_of_a_copy_comes_free(hasty: Settings) -> None:
     """A process stopped while it copies keeps its locks for ever; who waits has it ended."""
-    company(database)
+    company(hasty)
     with (
-        connect(database, "worker", application_name="stopped", autocommit=False) as stopped,
-        connected(database, "api") as conn,
+        connect(hasty, "worker", application_name="stopped", autocommit=False) as stopped,
+        connected(hasty, "api") as conn,
     ):
         stopped.execute(turnstile.SHARED)
         copy = "COPY alert_events FROM STDIN"

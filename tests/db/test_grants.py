@@ -60,6 +60,7 @@ def test_each_table_has_one_writer(database: Settings) -> None:
         ("reader", "SELECT value FROM dead_letters"),
         ("reader", "SELECT content FROM source_records"),
         ("reader", "SELECT drop_old_chunks('alert_events', now())"),
+        ("reader", "SELECT end_stuck_sessions(60)"),
         *((role, "UPDATE audit SET actor = 'x'") for role in ROLES),
         *((role, "DELETE FROM audit") for role in ROLES),
         *((role, "TRUNCATE audit") for role in ROLES),
