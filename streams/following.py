@@ -13,7 +13,8 @@ from schemas import limits
 from schemas.settings import Settings
 from schemas.topics import BY_NAME
 from streams.beat import beating
-from streams.faust_log import FaustReader, add_agent, execute, make_app
+from streams.faust_app import add_agent, execute, make_app
+from streams.faust_log import FaustReader
 from streams.followers import alerts_follower, standings_follower
 from streams.jobs import Jobs
 from streams.outbound import KafkaOutbound
