@@ -18,6 +18,7 @@ from cli.commands import (
     token,
     topics,
     up,
+    user,
 )
 from cli.commands import worker as worker_command
 from cli.console import err
@@ -29,8 +30,8 @@ HELP = """Credits, attainment and pay to the cent, live.
 A first look: **paceboard demo** starts everything and replays a sample company.
 
 An installation of your own: **up** starts it on this machine; or set PACEBOARD_KAFKA and
-PACEBOARD_DATABASE_URL, then **migrate**, **topics create**, **setup**, and run
-**worker** and **api** as many times as you need.
+PACEBOARD_DATABASE_URL, then **migrate**, **topics create**, **setup**, **user add**,
+and run **worker** and **api** as many times as you need.
 """
 
 app = typer.Typer(
@@ -54,7 +55,7 @@ def _options(
 
 for module in (up, demo, status, worker_command, api, migrate, setup, replay, token):
     app.command(module.NAME)(module.command)
-for group in (topics, load, clock, period):
+for group in (topics, load, clock, period, user):
     app.add_typer(group.app, name=group.NAME)
 
 
