@@ -2,7 +2,8 @@
 
 When a replay has ended, the next demo takes the next number: a new database and new topics, so
 nothing of the old ones (offsets, late messages) can touch the new run. The timeline is the number,
-so that pages left open take a snapshot. The old ones are removed.
+so that pages left open take a snapshot. The old ones are removed. A state folder of its own
+(PACEBOARD_STATE) has names of its own, so that two demos can share one server.
 """
 
 import datetime as dt
@@ -20,19 +21,35 @@ from db import disposal, installation
 from db.connect import Connection
 from deploy.local.places import Places
 from ingest import adventureworks as sample
+from schemas.ids import digest
 from schemas.settings import Settings
 
 ACTOR: Final = "demo"
 NUMBER: Final = "demo-number"
+OWN_DEAL: Final = (  # of whoever watches: README.md shows the same
+    '{"source": "adventureworks", "key": "MINE-1", "deal_id": "adventureworks:MINE-1", '
+    '"revision": 1, "changed_on": "2014-03-03", "status": "won", "amount": "50000.00", '
+    '"currency": "USD", "closed_on": "2014-03-03", "channel": "seller", "owner_key": "275"}'
+)
 
 
-def names(number: int) -> dict[str, str]:
+def names(places: Places, number: int) -> dict[str, str]:
     """What tells one demo from another."""
+    own = "" if places.is_main_state else f"{digest(str(places.state))[:8]}_"
+    name = f"demo_{own}{number}"
     return {
-        "PACEBOARD_DATABASE": f"paceboard_demo_{number}",
-        "PACEBOARD_TOPIC_PREFIX": f"paceboard-demo-{number}",
+        "PACEBOARD_DATABASE": f"paceboard_{name}",
+        "PACEBOARD_TOPIC_PREFIX": f"paceboard-{name.replace('_', '-')}",
         "PACEBOARD_DEMO": "1",
     }
+
+
+def curl(address: str, token: Path) -> str:
+    """The command that posts a deal of one's own, ready to paste."""
+    return (
+        f'curl -X POST {address}/v1/deals -H "Authorization: Bearer $(cat {token})" \\\n'
+        f"  -H 'Content-Type: application/json' -d '{OWN_DEAL}'"
+    )
 
 
 def number(places: Places) -> int:

@@ -51,16 +51,16 @@ def command(
     places = Places.here()
     with stopping_on_signals(), services(places) as stack:
         number = demonstration.number(places)
-        settings = where.settings_on(places, stack).but(**demonstration.names(number))
+        settings = where.settings_on(places, stack).but(**demonstration.names(places, number))
         prepare(settings)
         if fresh or demonstration.has_ended(settings):
             with step("starting over, with a new database and new topics"):
                 demonstration.remember(places, number + 1)
                 demonstration.discard(settings)
             number += 1
-            settings = settings.but(**demonstration.names(number))
+            settings = settings.but(**demonstration.names(places, number))
             prepare(settings)
-        names = demonstration.names(number)
+        names = demonstration.names(places, number)
         with (
             processes(settings, places, stack, names) as installation,
             connected(settings, "demo") as conn,
@@ -79,6 +79,8 @@ def command(
 
 
 def _tell(installation: "Installation", seconds: float) -> None:
+    from cli import demonstration
+
     token = _write_token(installation)
     err.print(
         f"""
@@ -92,20 +94,8 @@ def _tell(installation: "Installation", seconds: float) -> None:
 
 """
     )
-    err.print(_curl(installation.address, token), markup=False)
+    err.print(demonstration.curl(installation.address, token), markup=False)
     err.print("\n  Ctrl-C stops everything; the next demo goes on from there\n")
-
-
-def _curl(address: str, token: Path) -> str:
-    deal = (
-        '{"source": "adventureworks", "key": "MINE-1", "deal_id": "adventureworks:MINE-1", '
-        '"revision": 1, "changed_on": "2014-03-03", "status": "won", "amount": "50000.00", '
-        '"currency": "USD", "closed_on": "2014-03-03", "channel": "seller", "owner_key": "275"}'
-    )
-    return (
-        f'curl -X POST {address}/v1/deals -H "Authorization: Bearer $(cat {token})" \\\n'
-        f"  -H 'Content-Type: application/json' -d '{deal}'"
-    )
 
 
 def _write_token(installation: "Installation") -> Path:

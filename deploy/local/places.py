@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+STATE_VARIABLE = "PACEBOARD_STATE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,11 @@ class Places:
 
     @classmethod
     def here(cls, state: Path | None = None) -> Places:
+        """This checkout's; the state is that folder, else PACEBOARD_STATE, else the main one."""
         made = REPOSITORY / ".paceboard"
+        given = os.environ.get(STATE_VARIABLE)
+        if state is None and given:
+            state = Path(given)
         return cls(repository=REPOSITORY, made=made, state=state.resolve() if state else made)
 
     @property

@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local import database
 from deploy.local.errors import Failed, Missing
-from deploy.local.places import REPOSITORY, Places
+from deploy.local.places import REPOSITORY, STATE_VARIABLE, Places
 from deploy.local.stack import given_database, given_kafka, up
 from tests.deploy.conftest import command_line, local
 
@@ -42,6 +42,14 @@ def test_addresses_of_the_environment_come_before_local_services(
     assert stack.started == ()
     assert "given by PACEBOARD_KAFKA" in stack.why
     assert "given by PACEBOARD_DATABASE_URL" in stack.why
+
+
+def test_the_state_folder_can_be_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(STATE_VARIABLE, raising=False)
+    assert Places.here().is_main_state
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "given"))
+    assert Places.here().state == tmp_path / "given"
+    assert Places.here(tmp_path / "said").state == tmp_path / "said"  # the option comes first
 
 
 def test_nothing_given_is_no_choice() -> None:

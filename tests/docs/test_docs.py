@@ -9,6 +9,8 @@ from typing import Any, Final
 import pytest
 from jsonschema import Draft202012Validator
 
+from cli.demonstration import curl
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCUMENTS: Final = tuple(
     sorted(
@@ -67,6 +69,11 @@ def test_a_name_that_is_not_there_is_found_missing() -> None:
 )
 def test_an_example_of_a_message_is_valid(type_: str, text: str) -> None:
     Draft202012Validator(_schema(type_)).validate(json.loads(text))
+
+
+def test_the_readmes_curl_is_the_one_the_demo_prints() -> None:
+    shown = curl("http://127.0.0.1:8000", Path(".paceboard/demo-token"))
+    assert shown in (ROOT / "README.md").read_text()
 
 
 def test_every_topic_has_its_section_with_an_example() -> None:
