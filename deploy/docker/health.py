@@ -1,19 +1,24 @@
 """Health checks that run inside a container, by the standard library alone.
 
 python -m deploy.docker.health api       /readyz answers 200
-python -m deploy.docker.health worker    connections to Kafka and to the database stand
+python -m deploy.docker.health worker    connections to Kafka and to the database stand, and both
+                                         of its processes have had a turn lately
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
 API_URL = "http://127.0.0.1:8080/readyz"
+WORKER_URLS = ("http://127.0.0.1:9102/metrics", "http://127.0.0.1:9103/metrics")
+BEAT = b"paceboard_beat_timestamp_seconds"
+BEAT_SECONDS_MAX = 30
 ESTABLISHED = "01"
 
 
@@ -23,6 +28,16 @@ def is_api_ready(url: str = API_URL) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def is_beating(url: str) -> bool:
+    """Whether the process's event loop has had its turn lately: one that hangs has not."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            values = [line.split()[1] for line in answer if line.startswith(BEAT + b" ")]
+    except (urllib.error.URLError, OSError):
+        return False
+    return bool(values) and time.time() - float(values[0]) < BEAT_SECONDS_MAX
 
 
 def is_worker_connected(kafka: str, database_url: str) -> bool:
@@ -50,7 +65,8 @@ def is_healthy(process: str) -> bool:
             return is_api_ready()
         case "worker":
             kafka, database = os.environ["PACEBOARD_KAFKA"], "PACEBOARD_WORKER_DATABASE_URL"
-            return is_worker_connected(kafka, os.environ[database])
+            is_connected = is_worker_connected(kafka, os.environ[database])
+            return is_connected and all(map(is_beating, WORKER_URLS))
         case _:
             raise SystemExit(f"no health check for {process!r}")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,18 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.docker.health import is_api_ready, is_worker_connected
-from deploy.local import versions
+from deploy.docker.health import (
+    BEAT,
+    BEAT_SECONDS_MAX,
+    WORKER_URLS,
+    is_api_ready,
+    is_beating,
+    is_worker_connected,
+)
+from deploy.local import broker, versions
 from deploy.local.places import REPOSITORY, Places
+from ingest import adventureworks
+from streams import beat
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -130,6 +141,65 @@ def test_health_files_named_by_a_check_can_be_run() -> None:
         assert check[4] == name
 
 
+ADDRESSES = {  # of a container, and of this machine
+    *("controller.quorum.voters", "listeners", "advertised.listeners", "log.dirs"),
+}
+
+
+def test_kafka_is_set_as_the_tests_run_it() -> None:
+    text = broker.properties(Path("data"), port=1, controller_port=2)
+    local = dict(line.split("=", 1) for line in text.splitlines())
+    given = SERVICES["kafka"]["environment"]
+    here = {name: given.get(f"KAFKA_{name.replace('.', '_').upper()}") for name in local}
+    assert here.keys() >= ADDRESSES
+    assert {n: v for n, v in here.items() if n not in ADDRESSES} == {
+        n: v for n, v in local.items() if n not in ADDRESSES
+    }
+
+
+def test_the_demo_loads_the_sample_before_the_api_and_replays_by_hand() -> None:
+    assert SERVICES["load"]["profiles"] == ["demo"]
+    assert SERVICES["load"]["command"][:3] == ["load", "--sample", adventureworks.SOURCE]
+    needed = SERVICES["api"]["depends_on"]["load"]
+    assert needed["required"] is False  # in an installation of one's own there is none
+    assert SERVICES["replay"]["profiles"] != SERVICES["load"]["profiles"]
+    assert [name for name, one in SERVICES.items() if "profiles" in one] == ["load", "replay"]
+
+
+def made_env(folder: Path, *arguments: str) -> dict[str, str]:
+    """What make-env.sh writes in a copy of the repository's files."""
+    place = folder / "deploy" / "docker"
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("make-env.sh", "env.example"):
+        shutil.copy(REPOSITORY / "deploy" / "docker" / name, place)
+    subprocess.run(["sh", "deploy/docker/make-env.sh", *arguments], cwd=folder, check=True)
+    file = folder / ".env"
+    assert file.stat().st_mode & 0o077 == 0
+    lines = [line.partition("=") for line in file.read_text().splitlines()]
+    return {name: value for name, sign, value in lines if sign and name.isupper()}
+
+
+def test_an_env_of_the_demo_is_the_sample_companys(tmp_path: Path) -> None:
+    made = made_env(tmp_path, "demo")
+    assert made["PACEBOARD_COMPANY"] == f"'{adventureworks.NAME}'"
+    assert made["PACEBOARD_CURRENCY"] == adventureworks.CURRENCY
+    assert made["PACEBOARD_TIME_ZONE"] == adventureworks.TIME_ZONE
+    assert (made["COMPOSE_PROFILES"], made["PACEBOARD_DEMO"]) == ("demo", "1")
+
+
+def test_an_env_has_secrets_of_its_own_and_is_never_overwritten(tmp_path: Path) -> None:
+    made = made_env(tmp_path, "Northwind", "EUR", "Europe/Berlin")
+    assert made["PACEBOARD_COMPANY"] == "'Northwind'"
+    assert made["PACEBOARD_CURRENCY"] == "EUR"
+    assert not {"COMPOSE_PROFILES", "PACEBOARD_DEMO"} & made.keys()
+    secrets = [v for n, v in made.items() if n.endswith(("PASSWORD", "_KEY"))]
+    assert len(set(secrets)) == len(secrets) == 6
+    assert all(re.fullmatch("[0-9a-f]{64}", secret) for secret in secrets)
+    for folder, company in ((tmp_path, "Other"), (tmp_path / "new", "O'Neil")):
+        with pytest.raises(subprocess.CalledProcessError):
+            made_env(folder, company)
+
+
 @pytest.mark.parametrize(("status", "is_ready"), [(200, True), (503, False)])
 def test_the_api_is_healthy_when_it_says_it_is_ready(status: int, is_ready: bool) -> None:
     class Answer(BaseHTTPRequestHandler):
@@ -143,6 +213,37 @@ def test_the_api_is_healthy_when_it_says_it_is_ready(status: int, is_ready: bool
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.handle_request).start()
         assert is_api_ready(f"http://127.0.0.1:{server.server_port}/readyz") == is_ready
+
+
+@pytest.mark.parametrize(("age_s", "turns"), [(1, True), (BEAT_SECONDS_MAX + 1, False)])
+def test_a_worker_whose_loop_hangs_is_not_healthy(age_s: int, turns: bool) -> None:
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"# HELP x\n%s %f\n" % (BEAT, time.time() - age_s))
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing on the test's output."""
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.handle_request).start()
+        assert is_beating(f"http://127.0.0.1:{server.server_port}/metrics") == turns
+
+
+def test_a_worker_that_does_not_answer_is_not_healthy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert not is_beating(f"http://127.0.0.1:{silent.getsockname()[1]}/metrics")
+
+
+def test_the_check_asks_where_the_worker_answers() -> None:
+    command = SERVICES["worker"]["command"]
+    port = int(command[command.index("--metrics-port") + 1])
+    assert tuple(f"http://127.0.0.1:{port + n}/metrics" for n in (0, 1)) == WORKER_URLS
+
+
+def test_the_gauge_of_the_check_is_the_workers() -> None:
+    assert next(iter(beat.BEAT.collect())).name == BEAT.decode()
 
 
 def test_a_worker_is_healthy_while_both_its_connections_stand() -> None:
