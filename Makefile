@@ -8,7 +8,7 @@ PACKAGES := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,\
 	api bench cli db deploy domain ingest schemas streams)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo up down status test test-fast test-faults check check-web \
+.PHONY: help setup setup-tests demo up down status test test-fast check check-web \
 	format bench clean distclean
 
 help: ## List the targets
@@ -32,14 +32,11 @@ down: ## Stop Kafka and the database
 status: ## Say what is running, and where
 	@$(LOCAL) stack status
 
-test: setup-tests check check-web ## All checks and tests but the long ones: what CI runs
-	@$(LOCAL) run -- $(BIN)/pytest -m "not faults_long and not bench"
+test: setup-tests check check-web ## All checks and tests: what CI runs
+	@$(LOCAL) run -- $(BIN)/pytest -m "not bench"
 
 test-fast: setup ## Checks of the rules alone: no services, no browser, under a minute
-	@$(BIN)/pytest -q -m "not services and not browser and not faults_long and not bench"
-
-test-faults: setup-tests ## The long tests: workers killed, stopped, joined
-	@$(LOCAL) run -- $(BIN)/pytest -m faults_long
+	@$(BIN)/pytest -q -m "not services and not browser and not bench"
 
 check: ## Style, types and the direction of imports
 	@$(BIN)/ruff check .

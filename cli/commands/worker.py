@@ -11,10 +11,16 @@ NAME: Final = "worker"
 
 def command(
     metrics_port: Annotated[
-        int | None, typer.Option(help="Serve Prometheus metrics on this port of 127.0.0.1.")
+        int | None,
+        typer.Option(
+            help="Serve the deals' Prometheus metrics on this port of 127.0.0.1, those "
+            "of standings, alerts and jobs on the next."
+        ),
     ] = None,
 ) -> None:
-    """Run one worker: deals, standings and alerts. Several share the work by partitions.
+    """Run one worker: deals, and beside them standings, alerts and jobs. Several share the work.
+
+    It is two processes that live and die together.
 
     **Needs** Kafka with its topics, and a database that is migrated and set up. SIGTERM ends
     it after the batch under way.
