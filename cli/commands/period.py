@@ -8,6 +8,7 @@ import typer
 from cli import where
 from cli.console import out, step, table
 from cli.failures import Failure
+from schemas.settings import Settings
 
 NAME: Final = "period"
 ACTOR: Final = "cli"
@@ -55,14 +56,21 @@ def lock(
     before: Annotated[
         str | None, typer.Option(help="Lock every open period that ends on or before this date.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say what would be frozen, and change nothing.")
+    ] = False,
 ) -> None:
     """Lock a period: all that was sent is booked first, then its statements are frozen.
 
     What comes later is booked into the first open period, labelled with its origin. Periods are
-    locked in order, and one stays open. A lock cannot be undone.
+    locked in order. The last open period is refused, since late deals need somewhere to be booked:
+    add the next period first. A lock cannot be undone.
 
-    **Needs** the database, Kafka, and a worker.
+    With `--check` the exit code is 3 when the lock would be refused.
 
+    **Needs** the database, and to lock: Kafka, and a worker.
+
+    **Example**  `paceboard period lock 2011-05-31 --check`
     **Example**  `paceboard period lock 2011-05-31`
     **Example**  `paceboard period lock --before 2014-03-01`
     """
@@ -71,6 +79,11 @@ def lock(
     settings = where.settings()
     if (period is None) == (before is None):
         raise Failure("name one period, or --before a date", "see: paceboard period lock --help")
+    if check:
+        if period is None:
+            raise Failure("--check looks at one period", "name it in place of --before")
+        _check(settings, period)
+        return
     with connected(settings, "period") as conn:
         from cli.locking import lock_one, open_before
 
@@ -81,6 +94,40 @@ def lock(
             with step(f"locking {period_id}") as progress:
                 result = lock_one(conn, settings, period_id, say=progress.say, actor=ACTOR)
                 progress.result = f"{result.frozen.frozen} statements frozen"
+
+
+def _check(settings: Settings, period_id: str) -> None:
+    """Print what a lock would freeze now. Exits with 3 when it would be refused."""
+    from cli.database import connected
+    from schemas.messages import PeriodState
+    from schemas.money import text_of
+    from streams.period_lock import LockRefused
+    from streams.period_lock import check as look
+
+    with connected(settings, "period") as conn:
+        try:
+            found = look(conn, period_id)
+        except LockRefused as error:
+            raise Failure(str(error)) from error
+    is_locked = found.period.state is PeriodState.LOCKED
+    refusal = "it is locked already" if is_locked else found.refusal
+    last_day = found.period.ends_on - dt.timedelta(days=1)
+    complete = found.complete_through
+    waiting = [f"{held.deals} deals, {text_of(held.amount)} {held.currency}" for held in found.held]
+    rows = [
+        ("period", f"{found.period.period_id}, {found.period.starts_on} to {last_day}"),
+        ("has ended", "yes" if found.has_ended else "no"),
+        ("complete through", f"{complete:%Y-%m-%d %H:%M} UTC" if complete else "not known"),
+        ("accounts", f"{found.booked.accounts}"),
+        ("entries", f"{found.booked.entries}"),
+        ("earned", f"{text_of(found.booked.earned)} {found.currency}"),
+        ("held", "; ".join(waiting) or "none"),
+        ("dead letters", f"{found.dead_letters}, of all periods"),
+        ("can be locked", f"no: {refusal}" if refusal else "yes"),
+    ]
+    table(("a lock would freeze", period_id), rows)
+    if found.refusal is not None:
+        raise typer.Exit(3)
 
 
 def _date(text: str) -> dt.date:
