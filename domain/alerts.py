@@ -3,6 +3,9 @@
 Raised below 0.85 of what is expected on two evaluations at least a working day apart, cleared above
 0.92 on likewise two. An evaluation is keyed by its business date: a later look on the same date
 replaces the earlier one and never counts as a second.
+
+Raised a second time after a clear without any deal between: that the calendar has gone on, and more
+is expected, is a new fact (docs/decisions/0021-time-is-a-new-fact.md).
 """
 
 import datetime as dt
