@@ -63,7 +63,7 @@ class Feed:
                 enable_auto_commit=False,
                 auto_offset_reset="latest",
                 metadata_max_age_ms=limits.LIVE_SWEEP_SECONDS * 1_000,
-                fetch_max_wait_ms=500,
+                fetch_max_wait_ms=limits.LIVE_FETCH_MS_MAX,
                 client_id="paceboard-live",
             )
             try:

@@ -14,6 +14,7 @@ from db.enrolment import enrol
 from db.reference_change import Change, reference_change
 from ingest import adventureworks as sample
 from ingest.publish import Progress, publish_deals
+from schemas import limits
 from schemas.messages import AssignmentChanged, DealChanged, PlanPublished, QuotaSet
 from schemas.settings import Settings
 from schemas.topics import DEALS
@@ -89,7 +90,7 @@ def await_applied(
     *,
     say: Callable[[str], None],
     check: Callable[[], None] = lambda: None,
-    seconds_max: float = 600,
+    seconds_max: float = limits.APPLY_SECONDS_MAX,
 ) -> None:
     """Wait until all before `ends` is in the ledger; raises Failure when it takes too long."""
     topic = DEALS.full_name(settings.topic_prefix)

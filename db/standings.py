@@ -7,9 +7,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from db.batch_reads import read_accounts
 from db.connect import Connection
 from schemas.ids import AccountId, BoardId, ComponentId, PayeeId, PeriodId
 from schemas.messages import StandingsChanged
+from schemas.state import AccountState
 
 
 class BoardState(NamedTuple):
@@ -144,9 +146,18 @@ def shape(conn: Connection, period_id: PeriodId) -> list[tuple[dt.date, Decimal]
     return [(day, amount) for day, amount in conn.execute(SHAPE, (period_id,))]
 
 
+SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 BATCHES_OF: Final = "SELECT account_id, batch FROM accounts WHERE account_id = ANY(%s)"
 
 
-def batches_of(conn: Connection, accounts: Sequence[AccountId]) -> dict[AccountId, int]:
-    """The batch that moved each account last; 0 where none did."""
-    return {account: batch or 0 for account, batch in conn.execute(BATCHES_OF, (list(accounts),))}
+def accounts_with_batches(
+    conn: Connection, accounts: Sequence[AccountId]
+) -> list[tuple[AccountState, int]]:
+    """Those accounts, each with the batch that moved it last (0: none), of one committed state."""
+    with conn.transaction():
+        conn.execute(SNAPSHOT)
+        states = read_accounts(conn, accounts)
+        batches: dict[str, int | None] = dict(
+            conn.execute(BATCHES_OF, (list(accounts),)).fetchall()
+        )
+    return [(state, batches[account] or 0) for account, state in states.items()]

@@ -48,7 +48,9 @@ class Follower:
                 self.close()
                 if tries == limits.FOLLOW_RETRIES_MAX:
                     raise
-                pause = min(0.1 * 2**tries, limits.JOB_BACKOFF_SECONDS_MAX)
+                pause = min(
+                    limits.FOLLOW_BACKOFF_SECONDS * 2**tries, limits.JOB_BACKOFF_SECONDS_MAX
+                )
                 log.warning(f"{self._name}_again", why=str(error), pause_s=pause)
                 time.sleep(pause)
 

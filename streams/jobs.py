@@ -20,7 +20,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from db import alerts as alert_rows
-from db import leases
+from db import leases, turnstile
 from db import relay as relay_rows
 from db.connect import Connection, connect
 from db.installation import NotInstalled
@@ -84,7 +84,7 @@ class Seals:
     """Seals the past when a question waits; `wanted` looks for one. Nothing asks yet."""
 
     name = "seals"
-    pause_s = 1.0
+    pause_s = float(limits.SEAL_SECONDS_MIN)
 
     def __init__(self, wanted: Callable[[Connection], bool] = lambda conn: False) -> None:
         self._wanted = wanted
@@ -92,7 +92,7 @@ class Seals:
     def step(self, holding: Holding) -> bool:
         """One look."""
         if self._wanted(holding.conn):
-            holding.conn.execute("SELECT seal()")
+            turnstile.seal(holding.conn)
         return False
 
 
@@ -195,7 +195,10 @@ class Jobs:
             is_busy = False
         except Exception:
             pace.failures += 1
-            pause = min(2.0 ** (pace.failures - 1), limits.JOB_BACKOFF_SECONDS_MAX)
+            pause = min(
+                limits.JOB_BACKOFF_SECONDS * 2.0 ** (pace.failures - 1),
+                limits.JOB_BACKOFF_SECONDS_MAX,
+            )
             pace.not_before = time.monotonic() + pause
             FAILURES.labels(job.name).inc()
             log.exception("job_failed", job=job.name, again_in_s=pause)

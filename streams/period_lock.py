@@ -32,8 +32,6 @@ from schemas.topics import DEALS
 from streams.business import Business
 
 ROUNDS: Final = (1, 2)
-POLL_S: Final = 0.01
-POLL_S_MAX: Final = 0.25
 
 
 class LockRefused(Exception):
@@ -177,7 +175,7 @@ def _drain(conn: Connection, topic: str, drain: Drain, seconds: float) -> None:
 def _wait(until: float, problem: str) -> None:
     if time.monotonic() > until:
         raise DrainTimedOut(f"{problem}. The period is not locked; try again.")
-    time.sleep(POLL_S)
+    time.sleep(limits.LOCK_POLL_SECONDS)
 
 
 def _lock(conn: Connection, period_id: str, actor: str) -> bool:
@@ -213,4 +211,5 @@ def _frozen(conn: Connection, period_id: PeriodId, watch: Watch, seconds: float)
                 f"{period_id} is locked, and {frozen.frozen} of {frozen.accounts} statements are "
                 "frozen: see the log of the worker that holds the lease; ask again to wait on"
             )
-        time.sleep(min(POLL_S + (time.monotonic() - began) / 10, POLL_S_MAX))
+        pause = limits.LOCK_POLL_SECONDS + limits.LOCK_POLL_SHARE * (time.monotonic() - began)
+        time.sleep(min(pause, limits.LOCK_POLL_SECONDS_MAX))

@@ -11,6 +11,7 @@ the topic in order and drops what is older than what he has misses nothing. More
 holds come in several records of one version.
 """
 
+import datetime as dt
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +19,9 @@ from typing import Final
 
 import msgspec
 import structlog
+from prometheus_client import Gauge
 
-from db import batch_reads, retries
+from db import retries
 from db import standings as boards
 from db.connect import Connection
 from db.standings import BoardState
@@ -44,6 +46,10 @@ WHY_NEW_DAY: Final = "new business day"
 WHY_REFERENCE: Final = "reference data changed"
 WHY_COMPLETE: Final = "a source is complete further on"
 RECOMPUTE_S_MIN: Final = limits.BOARD_RECOMPUTE_MS_MIN / 1_000
+
+ROWS_CUT: Final = Gauge(
+    "paceboard_board_rows_cut", "Rows beyond the most a board shows, as computed last.", ["board"]
+)
 
 
 @dataclass
@@ -77,6 +83,8 @@ class Standings:
         self._computed_at: dict[BoardId, float] = {}
         self._versions: dict[AccountId, int] = {}
         self._looked_at: tuple[object, object, object] | None = None
+        self._without_period: dict[BoardId, dt.date] = {}  # said on that business day
+        self._cut: dict[BoardId, int] = {}
 
     # ---- what makes boards dirty ----
 
@@ -108,6 +116,8 @@ class Standings:
     def look(self) -> None:
         """Mark every board when the business day, reference data or a source's stamp has moved."""
         moment = self._moments()
+        if moment.period is None:
+            self._say_without_period(moment)
         now = moment.today, moment.reference.version, boards.complete_through(self._conn)
         before, self._looked_at = self._looked_at, now
         if before is None:
@@ -118,24 +128,27 @@ class Standings:
             if was != is_:
                 self.mark_all(why)
 
+    def _say_without_period(self, moment: Moment) -> None:
+        """Once per board and business day; only the leased job looks."""
+        for board in moment.reference.rows.boards:
+            if self._without_period.get(board.board_id) != moment.today:
+                self._without_period[board.board_id] = moment.today
+                log.info("board_without_period", board=board.board_id, day=str(moment.today))
+
     def republish(self, accounts: Sequence[AccountId]) -> None:
         """Put the present state of accounts on `progress` again, as a replay."""
         if not accounts:
             return
-        with self._conn.transaction():
-            self._conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            states = batch_reads.read_accounts(self._conn, accounts)
-            batches = boards.batches_of(self._conn, accounts)
         reference = self._moments().reference
         messages = [
             progress_changed(
                 state,
                 reference,
-                batch=batches[account],
+                batch=batch,
                 booked_at=state.booked_at,
                 is_replay=True,
             )
-            for account, state in states.items()
+            for state, batch in boards.accounts_with_batches(self._conn, accounts)
             if state.booked_at is not None
         ]
         self._outbound.publish(messages, is_replay=True)
@@ -196,8 +209,7 @@ class Standings:
     def _recompute(self, board: Board, moment: Moment, dirt: _Dirt) -> None:
         period = moment.period
         if period is None:
-            log.debug("board_without_period", board=board.board_id, day=str(moment.today))
-            return
+            return  # `look` says so
         with exact_arithmetic():
             message = retries.run(self._conn, lambda: self._step(board, period, moment, dirt))
         if message is not None:
@@ -213,7 +225,7 @@ class Standings:
         opening = _opening_ranks(state, period, moment)
         if opening is None:
             opening = _ranks(rank(contenders, board.measure))
-        rows = rank(contenders, board.measure, opening)[: limits.BOARD_ROWS_MAX]
+        rows = self._cut_off(board, rank(contenders, board.measure, opening))
         fresh = self._standing(board, period, moment, state, contenders, rows, dirt)
         old = state.standing
         if old is not None and _content(old) == _content(fresh):
@@ -234,6 +246,17 @@ class Standings:
         if state.published_version < state.version or old is None or old.period != fresh.period:
             return fresh
         return msgspec.structs.replace(fresh, rows=changed(old.rows, fresh.rows).rows)
+
+    def _cut_off(self, board: Board, rows: tuple[StandingRow, ...]) -> tuple[StandingRow, ...]:
+        """The rows that a board shows; how many it does not is said when the number changes."""
+        cut = max(0, len(rows) - limits.BOARD_ROWS_MAX)
+        ROWS_CUT.labels(board.board_id).set(cut)
+        if cut and cut != self._cut.get(board.board_id):
+            log.warning(
+                "board_rows_cut", board=board.board_id, cut=cut, rows_max=limits.BOARD_ROWS_MAX
+            )
+        self._cut[board.board_id] = cut
+        return rows[: limits.BOARD_ROWS_MAX]
 
     def _standing(
         self,

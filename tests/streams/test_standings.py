@@ -8,6 +8,8 @@ from contextlib import closing
 from decimal import Decimal
 
 import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from db import boards
 from db.connect import Connection
@@ -272,3 +274,47 @@ def test_many_rows_go_out_in_several_records_of_one_version(
     first, second = office.settle()
     assert first.version == second.version == 1
     assert [row.payee_id for row in (*first.rows, *second.rows)] == [ADA, BEN]
+
+
+# ---- bounds that speak ----
+
+
+def test_a_board_that_is_cut_says_so(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each number of rows that are not shown, and as a gauge."""
+    monkeypatch.setattr(limits, "BOARD_ROWS_MAX", 1)
+    with capture_logs() as said:
+        (board,) = office.settle()
+        office.book(won("1", "100.00", DAY))
+    assert len(board.rows) == 1
+    assert [line for line in said if line["event"] == "board_rows_cut"] == [
+        {
+            "event": "board_rows_cut",
+            "log_level": "warning",
+            "board": BOARD,
+            "cut": 1,
+            "rows_max": 1,
+        }
+    ]
+    assert rows_cut() == 1
+    monkeypatch.undo()
+    office.standings.mark_all("test")
+    office.settle()
+    assert rows_cut() == 0
+
+
+def rows_cut() -> float | None:
+    return REGISTRY.get_sample_value("paceboard_board_rows_cut", {"board": BOARD})
+
+
+def test_a_day_without_period_is_said_once_a_board(office: Office) -> None:
+    with capture_logs() as said:
+        for day in (dt.date(2031, 1, 1), dt.date(2031, 1, 1), dt.date(2031, 1, 2)):
+            set_day(office.settings, day)
+            office.standings.look()
+            assert office.settle() == []
+    days = [
+        (line["log_level"], line["board"], line["day"])
+        for line in said
+        if line["event"] == "board_without_period"
+    ]
+    assert days == [("info", BOARD, "2031-01-01"), ("info", BOARD, "2031-01-02")]
