@@ -1,4 +1,8 @@
-"""Looking at another's page is written down: who, whose, when. Once a session, payee and hour."""
+"""Looking at another's page is written down: who, whose, when. Once a session, payee and hour.
+
+The hour is one of real time: a business clock that runs fast must not fill the audit, nor one that
+stands hide that somebody came back the next day.
+"""
 
 import datetime as dt
 import threading
@@ -30,7 +34,7 @@ class Views:
         """Called before anything is shown; committed when it returns."""
         if not access.is_another(session, payee_id):
             return
-        key = session.session_id, payee_id, world.now.business.strftime(_HOUR)
+        key = session.session_id, payee_id, world.now.real.astimezone(dt.UTC).strftime(_HOUR)
         if key in self._noted:
             return
         with self._pool.connection() as connection:

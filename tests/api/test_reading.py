@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import threading
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
+from api.sessions import Session, UserRole
+from api.views import Views
+from api.world import Now
 from db.connect import Connection
 from db.reference_change import reference_change
+from schemas.clock import ClockRow
+from schemas.ids import PayeeId
 from schemas.settings import Settings
 from tests.api.support import (
     TODAY,
@@ -147,6 +153,34 @@ async def test_a_manager_who_opens_a_page_is_in_the_audit_once(
             (BEN,),
         ).fetchall()
     assert rows == [("meg", BEN)]
+
+
+async def test_the_audits_hour_is_one_of_real_time(api: Served, settings: Settings) -> None:
+    """A clock of an hour a second must not fill it; one that stands hides no later visit."""
+    session = Session(
+        session_id="watching",
+        user_id="watcher",
+        role=UserRole.ADMIN,
+        payee_id=None,
+        scopes=(),
+        issued_at=TODAY,
+        expires_at=TODAY,
+    )
+    views, world = Views(api.services.pool), api.services.worlds.current()
+    begun = dt.datetime(2030, 1, 1, 9, 5, tzinfo=dt.UTC)
+
+    def lines(rate: int, *minutes: int) -> int:
+        """In the audit, after a look at each of these minutes past the beginning."""
+        rows = (ClockRow(real=begun, business=TODAY, rate=Decimal(rate)),)
+        for minute in minutes:
+            now = Now(rows, world.now.zone, begun + dt.timedelta(minutes=minute))
+            views.note(session, PayeeId(BEN), world._replace(now=now, today=now.today))
+        with connected(settings, "api") as conn:
+            found = conn.execute("SELECT count(*) FROM audit WHERE actor = 'watcher'").fetchone()
+        return int(found[0]) if found else 0
+
+    assert lines(3_600, 0, 1, 30, 50) == 1
+    assert lines(0, 60, 61, 110) == 2
 
 
 async def test_the_hierarchy_of_today_decides(api: Served, settings: Settings) -> None:
