@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from psycopg import OperationalError, errors
+from psycopg import Error, OperationalError, errors
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -38,6 +38,7 @@ from schemas.settings import Settings
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 2
+FIRST_LOOK_SECONDS: Final = 2
 _DATABASE_AWAY: Final = (OperationalError, PoolTimeout, errors.LockNotAvailable)
 
 
@@ -65,7 +66,7 @@ def _lifespan(settings: Settings, outbound: Deals | None):  # type: ignore[no-un
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = Services(settings, outbound or KafkaDeals(settings))
         app.state.services = services
-        await services.deals.start()
+        await asyncio.gather(services.deals.start(), _first_look(services))
         beside = [
             asyncio.create_task(work, name=name)
             for name, work in (
@@ -87,6 +88,15 @@ def _lifespan(settings: Settings, outbound: Deals | None):  # type: ignore[no-un
             await asyncio.to_thread(services.close)
 
     return lifespan
+
+
+async def _first_look(services: Services) -> None:
+    """So that the first request finds what the sweep keeps fresh; a database away only delays."""
+    try:
+        async with asyncio.timeout(FIRST_LOOK_SECONDS):
+            await services.live.world()
+    except (Error, NotInstalled, TimeoutError) as error:
+        log.warning("api.started_without_database", error=type(error).__name__)
 
 
 def _report(task: "asyncio.Task[None]") -> None:

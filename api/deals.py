@@ -1,7 +1,7 @@
 """`POST /v1/deals`: one DealChanged or a list; nothing counts as accepted before Kafka has it."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 import structlog
@@ -12,6 +12,7 @@ from api import access, posting, signed, tracing
 from api.answers import answer, only
 from api.openapi import Example, header, one_or_many, operation
 from api.outbound import DealRecord
+from api.partitions import AWAY, obstacle
 from api.posting import Item
 from api.problems import (
     Fault,
@@ -35,6 +36,23 @@ REPLAY: Final = "Paceboard-Replay"
 RETRY_SECONDS: Final = 2
 AGAIN: Final = (
     "Send it again: a deal that did arrive is not counted twice, since a revision is kept once."
+)
+
+
+class Unsent(NamedTuple):
+    """Why deals that may be sent are not on the topic, as a sender is told."""
+
+    code: str
+    detail: str
+    remedy: str
+    of_all: str  # when nothing of the request was recorded
+
+
+LATE: Final = Unsent(
+    "not_recorded",
+    detail="Kafka has not acknowledged it in time.",
+    remedy=AGAIN,
+    of_all=f"Kafka has not acknowledged any of the deals. {AGAIN}",
 )
 
 
@@ -93,8 +111,9 @@ async def post_deals(request: Request) -> Response:
     """Send one deal in its full state, or a list of them.
 
     202 when at least one is recorded, with the fate of each; 422 when all are refused; 503 when
-    Kafka acknowledges none of those that may be sent. Repeating a request changes nothing: a
-    source's revision of a deal counts once. Needs the role admin or the scope `deals:write`.
+    Kafka acknowledges none of those that may be sent, or no worker would read them there.
+    Repeating a request changes nothing: a source's revision of a deal counts once. Needs the role
+    admin or the scope `deals:write`.
     """
     services = services_of(request)
     only(request)
@@ -105,11 +124,14 @@ async def post_deals(request: Request) -> Response:
         is_replay=_is_replay(request),
     )
     records = [item.record for item in items if item.record is not None]
-    recorded = dict(zip(map(id, records), await _sent(services, records), strict=True))
-    fates = tuple(_fate(index, item, recorded) for index, item in enumerate(items))
+    in_the_way = await _in_the_way(services) if records else None
+    acknowledged = [False] * len(records) if in_the_way else await _sent(services, records)
+    recorded = dict(zip(map(id, records), acknowledged, strict=True))
+    why = in_the_way or LATE
+    fates = tuple(_fate(index, item, recorded, why) for index, item in enumerate(items))
     _count(services, fates)
     if not any(fate.status == "accepted" for fate in fates):
-        _refuse_all(fates)
+        _refuse_all(fates, why)
     return answer(_posted(fates), status=202)
 
 
@@ -132,11 +154,28 @@ def _is_replay(request: Request) -> bool:
     return given == "true"
 
 
+async def _in_the_way(services: Services) -> Unsent | None:
+    """What is known of the deals topic; never asks the database."""
+    expected = services.worlds.deals_partitions()
+    found = obstacle(await services.deals.known_partitions(), expected)
+    if found is None:
+        return None
+    if found is AWAY:
+        return LATE
+    what = f"{found.what[0].upper()}{found.what[1:]}"
+    return Unsent(
+        found.code,
+        detail=f"{what}: it was not sent.",
+        remedy=f"Send it again later. To whom operates Paceboard: {found.remedy}.",
+        of_all=f"{what}. Nothing was sent. To whom operates Paceboard: {found.remedy}.",
+    )
+
+
 async def _sent(services: Services, records: Sequence[DealRecord]) -> Sequence[bool]:
     return await services.deals.send(records) if records else ()
 
 
-def _fate(index: int, item: Item, recorded: dict[int, bool]) -> PostedDeal:
+def _fate(index: int, item: Item, recorded: dict[int, bool], why: Unsent) -> PostedDeal:
     record = item.record
     if record is None:
         assert item.fault is not None
@@ -156,22 +195,18 @@ def _fate(index: int, item: Item, recorded: dict[int, bool]) -> PostedDeal:
         deal_id=record.deal.deal_id,
         tracking_id=record.tracking_id,
         error=Fault(
-            code="not_recorded",
-            detail="Kafka has not acknowledged it in time.",
-            remedy=AGAIN,
+            code=why.code,
+            detail=why.detail,
+            remedy=why.remedy,
             deal_id=record.deal.deal_id,
         ),
     )
 
 
-def _refuse_all(fates: Sequence[PostedDeal]) -> None:
+def _refuse_all(fates: Sequence[PostedDeal], why: Unsent) -> None:
     errors = tuple(fate.error for fate in fates if fate.error is not None)
     if any(fate.status == "not_recorded" for fate in fates):
-        raise Unavailable(
-            f"Kafka has not acknowledged any of the deals. {AGAIN}",
-            retry_after_seconds=RETRY_SECONDS,
-            errors=errors,
-        )
+        raise Unavailable(why.of_all, retry_after_seconds=RETRY_SECONDS, errors=errors)
     count = "The deal was" if len(fates) == 1 else f"All {len(fates)} deals were"
     raise Invalid(f"{count} refused; nothing was recorded.", errors=errors)
 

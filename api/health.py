@@ -16,6 +16,7 @@ from api import config, signin
 from api.answers import answer, only
 from api.metrics import CONTENT_TYPE
 from api.openapi import operation
+from api.partitions import obstacle
 from api.problems import NotFound, UnknownParameter
 from api.services import Services, services_of
 from db import edition, installation, revision
@@ -139,13 +140,5 @@ def _looked(services: Services, partitions: int | None) -> Ready:
 
 
 def _of_kafka(partitions: int | None, expected: int | None) -> list[str]:
-    if partitions is None:
-        return ["kafka: it does not answer; look at its log and at PACEBOARD_KAFKA"]
-    if partitions == 0:
-        return ["kafka: there is no deals topic; run: paceboard topics create"]
-    if expected is not None and partitions != expected:
-        return [
-            f"kafka: the deals topic has {partitions} partitions, the database expects {expected};"
-            " repartition by the procedure in the docs"
-        ]
-    return []
+    found = obstacle(partitions, expected)
+    return [f"kafka: {found.what}; {found.remedy}"] if found else []

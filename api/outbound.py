@@ -24,6 +24,7 @@ from schemas.topics import DEALS
 log = structlog.get_logger(__name__)
 
 SOURCE: Final = "paceboard/api"
+METADATA_MS: Final = 30_000
 _REQUEST_MS: Final = limits.ACKNOWLEDGE_SECONDS_MAX * 1_000
 
 
@@ -52,6 +53,10 @@ class Deals(Protocol):
 
     async def partitions(self) -> int | None:
         """How many partitions the deals topic has: 0 when there is none, None: no broker."""
+        ...
+
+    async def known_partitions(self) -> int | None:
+        """The same as it was lately, at next to no cost."""
         ...
 
 
@@ -104,6 +109,14 @@ class KafkaDeals:
             return None
         return len(cluster.partitions_for_topic(self._topic) or ())
 
+    async def known_partitions(self) -> int | None:
+        """By the producer's own metadata, METADATA_MS old at most; asked before it has any."""
+        producer = await self._connected()
+        if producer is None:
+            return None
+        known = producer.client.cluster.partitions_for_topic(self._topic)
+        return len(known) if known else await self.partitions()
+
     async def _send(self, producer: AIOKafkaProducer, record: DealRecord) -> bool:
         try:
             await producer.send_and_wait(
@@ -134,7 +147,7 @@ class KafkaDeals:
             max_batch_size=limits.PRODUCER_BATCH_BYTES,
             max_request_size=limits.RECORD_BYTES_MAX + limits.PRODUCER_BATCH_BYTES,
             request_timeout_ms=_REQUEST_MS,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=METADATA_MS,
             client_id="paceboard-api",
         )
         try:

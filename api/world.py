@@ -94,6 +94,7 @@ class Worlds:
         self._lock = threading.Lock()
         self._known: World | None = None
         self._mark: object = None
+        self._deals_partitions: int | None = None
 
     @contextmanager
     def snapshot(self) -> Iterator[tuple[Connection, World]]:
@@ -110,9 +111,14 @@ class Worlds:
         """The world as it was last read, without asking the database; None before the first."""
         return self._known
 
+    def deals_partitions(self) -> int | None:
+        """How many partitions the deals topic must have, as last read; None before the first."""
+        return self._deals_partitions
+
     def within(self, connection: Connection) -> World:
         """The world as the connection's transaction sees it. Raises NotInstalled."""
         installed = installation.read(connection)
+        self._deals_partitions = installed.deals_partitions
         zone = ZoneInfo(installed.time_zone)
         now = Now(clock.rows(connection), zone, dt.datetime.now(dt.UTC))
         mark = (installed.reference_version, installed.timeline, users.users_mark(connection))

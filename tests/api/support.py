@@ -54,14 +54,20 @@ def set_clock(conn: Connection, business: dt.datetime, rate: int = 0) -> None:
     clock.append(conn, real=now, business=business, rate=Decimal(rate), set_by="test")
 
 
-def with_topics(settings: Settings, prefix: str) -> Settings:
-    """The same settings with topics of their own, created."""
+def with_topics(
+    settings: Settings, prefix: str, *, partitions: Mapping[str, int] | None = None
+) -> Settings:
+    """The same settings with topics of their own, created; `partitions`: other counts by topic."""
+    counts = partitions or {}
     settings = settings.but(PACEBOARD_TOPIC_PREFIX=prefix.rstrip("."))
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
     names = [topic.full_name(settings.topic_prefix) for topic in TOPICS]
     try:
         admin.create_topics(
-            [NewTopic(n, t.partitions, 1) for n, t in zip(names, TOPICS, strict=True)]
+            [
+                NewTopic(name, counts.get(topic.name, topic.partitions), 1)
+                for name, topic in zip(names, TOPICS, strict=True)
+            ]
         )
         admin.wait_for_topics(names)
     finally:
