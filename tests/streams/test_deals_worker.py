@@ -12,9 +12,11 @@ import msgspec
 import pytest
 
 from deploy.local.stack import Stack
-from schemas.ids import ComponentId, PlanId
-from schemas.messages import DealChanged, DealStatus, Role
+from domain import contract
+from schemas.ids import ComponentId, PlanId, tracking_id
+from schemas.messages import DealChanged, DealStatus, RefusalCode, Role
 from schemas.plan import Component, MarginalTable, Measure, PlanDocument, Rounding, Tier, TierInput
+from schemas.refusals import REMEDIES
 from schemas.settings import Settings
 from tests.database import ADA, PLAN, connected, copied
 from tests.database import company as install_company
@@ -76,7 +78,7 @@ def sent(message: DealChanged | dict[str, Any], key: str = "k") -> Sent:
 
 def rows(settings: Settings, statement: str, *args: Any) -> list[tuple[Any, ...]]:
     with connected(settings, "worker") as conn:
-        return conn.execute(statement, args).fetchall()  # type: ignore[arg-type]
+        return conn.execute(statement, args).fetchall()
 
 
 def test_two_components_and_three_tiers_by_hand(settings: Settings, running: WorkerProcess) -> None:
@@ -238,7 +240,7 @@ def test_a_refused_record_is_kept_answered_and_stops_nothing(
     ]
 
 
-HELD = {
+HELD: dict[str, tuple[dict[str, Any], str]] = {
     "no owner": ({"owner_key": None}, "no_owner"),
     "an unknown payee": ({"owner_key": "nobody"}, "unknown_payee"),
     "a date outside every quota window": ({"closed_on": dt.date(2031, 1, 1)}, "no_quota_period"),
@@ -276,38 +278,68 @@ def test_a_held_deal_waits_with_its_reason(
 def test_an_old_revision_that_comes_late_changes_nothing(
     settings: Settings, running: WorkerProcess
 ) -> None:
-    """It is kept in the set, marked superseded; the newer one stays credited."""
+    """It is kept in the set, marked superseded under the tracking id that its sender was given."""
     key = unique_name("late")
-    send(settings, [sent(deal(key, "500.00", revision=7))])
+    newer, older = deal(key, "500.00", revision=7), deal(key, "900.00", revision=3)
+    send(settings, [sent(newer)])
     settle(settings, running)
-    send(settings, [sent(deal(key, "900.00", revision=3))])
+    send(settings, [sent(older)])
     settle(settings, running)
     assert rows(
         settings,
-        "SELECT revision, outcome FROM deal_revisions WHERE deal_id = %s ORDER BY revision",
+        "SELECT tracking_id, revision, outcome FROM deal_revisions WHERE deal_id = %s"
+        " ORDER BY revision",
         f"crm:{key}",
-    ) == [(3, "superseded"), (7, "new")]
+    ) == [(tracking(older), 3, "superseded"), (tracking(newer), 7, "new")]
     assert _owner_credit(settings, key) == Decimal("500.00")
+    assert rows(settings, "SELECT 1 FROM dead_letters WHERE source_key = %s", f"crm:{key}") == []
 
 
+@pytest.mark.parametrize("comes", ["first", "last"])
 def test_an_equal_revision_with_other_content_is_reported(
-    settings: Settings, running: WorkerProcess
+    comes: str, settings: Settings, running: WorkerProcess
 ) -> None:
-    """The greater digest counts whichever came first; the conflict is a dead letter."""
-    credited = []
-    for amounts in (("100.00", "200.00"), ("200.00", "100.00")):
-        key = unique_name("equal")
-        for amount in amounts:
-            send(settings, [sent(deal(key, amount))])
-            settle(settings, running)
-        credited.append(_owner_credit(settings, key))
-        letters = rows(
-            settings,
-            "SELECT code, problem FROM dead_letters WHERE source_key = %s",
-            f"crm:{key}",
-        )
-        assert [code for code, _ in letters] == ["equal_revision_conflict"]
-    assert all(amount in (Decimal("100.00"), Decimal("200.00")) for amount in credited)
+    """The greater digest counts whenever it came; the conflict is a dead letter, whole, and on the
+    topic."""
+    key = unique_name("equal")
+    lesser, greater = sorted(
+        (deal(key, "100.00"), deal(key, "200.00")), key=contract.content_digest
+    )
+    one, other = (greater, lesser) if comes == "first" else (lesser, greater)
+    send(settings, [sent(one, key)])
+    settle(settings, running)
+    ((partition, end),) = send(settings, [sent(other, key)]).items()
+    settle(settings, running)
+
+    assert _owner_credit(settings, key) == Decimal(greater.amount or 0)
+    assert rows(
+        settings,
+        "SELECT tracking_id, outcome FROM deal_revisions WHERE deal_id = %s ORDER BY booked_at",
+        f"crm:{key}",
+    ) == [(tracking(one), "new"), (tracking(other), "conflict")]
+    place = (partition, end - 1)
+    ((found, code, where, problem, remedy, kept),) = rows(
+        settings,
+        "SELECT (partition, record_offset)::text, code, place, problem, remedy, value"
+        " FROM dead_letters WHERE source_key = %s",
+        f"crm:{key}",
+    )
+    assert found == "({},{})".format(*place)
+    assert (code, where) == ("equal_revision_conflict", "revision")
+    assert "revision 1 of source 'crm'" in problem
+    assert remedy == REMEDIES[RefusalCode.EQUAL_REVISION_CONFLICT]
+    assert bytes(kept) == msgspec.json.encode(other)
+    letters = [msgspec.json.decode(r.value) for r in published(settings, "dead-letters")]
+    (letter,) = [x for x in letters if (x["partition"], x["offset"]) == place]
+    assert (letter["source_key"], letter["code"]) == (f"crm:{key}", code)
+    assert (letter["problem"], letter["remedy"]) == (problem, remedy)
+    assert letter["value_start"] == msgspec.json.encode(other).decode()
+
+
+def tracking(message: DealChanged) -> str:
+    """What the API would have answered its sender."""
+    digest = contract.content_digest(message)
+    return tracking_id(message.source, message.key, message.revision, digest)
 
 
 def _owner_credit(settings: Settings, key: str) -> Decimal:
