@@ -21,7 +21,8 @@ import sys
 
 from cli.main import main
 
-sys.exit(main())
+if __name__ == "__main__":  # a second process of the worker's reads this file again
+    sys.exit(main())
 """
 
 

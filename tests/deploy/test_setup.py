@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import stat
 import sys
 import tomllib
@@ -15,6 +16,7 @@ import pytest
 from deploy.local import versions
 from deploy.local.credentials import PRODUCT_SECRETS, product_secrets, superuser_password
 from deploy.local.places import REPOSITORY, Places
+from deploy.local.python import CONSOLE_SCRIPT
 from deploy.local.stamps import Stamp
 
 LOCAL = REPOSITORY / "deploy" / "local"
@@ -34,6 +36,16 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", sorted(LOCAL.glob("*.py")), ids=lambda path: path.name)
 def test_it_runs_before_anything_is_installed(path: Path) -> None:
     assert imported(path) <= sys.stdlib_module_names | {"deploy"}
+
+
+def test_reading_the_command_again_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's second process does that, under another name, before it begins."""
+    monkeypatch.setattr("cli.main.main", lambda: pytest.fail("the command ran"))
+    script = tmp_path / "paceboard"
+    script.write_text(CONSOLE_SCRIPT.format(python=sys.executable))
+    runpy.run_path(str(script), run_name="__mp_main__")
 
 
 def test_secrets_are_made_once_for_their_owner_only(tmp_path: Path) -> None:
