@@ -30,6 +30,8 @@ class Truth:
     attained: dict[tuple[str, str], Fraction] = field(default_factory=dict)
     held: dict[str, list[tuple[str | None, str, str, Fraction]]] = field(default_factory=dict)
     not_eligible: set[str] = field(default_factory=set)
+    # of each deal that counts: its amount, and what one unit of its currency is worth, if known
+    worth: dict[str, tuple[Fraction, Fraction | None]] = field(default_factory=dict)
 
 
 def truth(records: list[tuple[DealChanged, str]], rows: ReferenceRows) -> Truth:
@@ -93,6 +95,8 @@ def _judge(
         day = closing.closed_at.astimezone(ZoneInfo(rows.company.time_zone)).date()
     assert money.currency is not None
     rate = _rate(rows, money.currency, day)
+    assert money.amount is not None
+    found.worth[deal_id] = (Fraction(money.amount), rate)
     for key, role, amount in _shares(money, people):
         reason = _hold(rows, people.source, key, role, money.currency, rate, day)
         if reason is not None:
@@ -179,7 +183,7 @@ def _hold(
     plan = _plan(rows, assignment, period)
     if plan is None:
         return "no_plan"
-    if _quota(rows, payee, period.period_id) is None:
+    if quota_of(rows, payee, period.period_id) is None:
         for component in plan.components:
             table = component.table
             if table is None or role not in component.measure.roles:
@@ -260,7 +264,7 @@ def _payout(
     table = component.table
     if table is None:
         return Fraction(0)
-    quota = _quota(rows, payee, period_id)
+    quota = quota_of(rows, payee, period_id)
     by_quota = table.input == TierInput.ATTAINMENT
     if by_quota and quota is None and len(table.tiers) > 1:
         return Fraction(0)
@@ -327,7 +331,8 @@ def _plan(rows: ReferenceRows, assignment: Assignment, period: Period) -> PlanDo
     return None
 
 
-def _quota(rows: ReferenceRows, payee: str, period_id: str) -> Fraction | None:
+def quota_of(rows: ReferenceRows, payee: str, period_id: str) -> Fraction | None:
+    """A payee's quota of a period; none at zero or below."""
     for row in rows.quotas:
         if (row.payee_id, row.period_id) == (payee, period_id):
             return Fraction(row.amount) if row.amount > 0 else None
