@@ -165,11 +165,15 @@ def add_agent(app: faust.App, topic: str, run: Agent) -> None:
 
 
 def execute(app: faust.App) -> int:
-    """Faust's own runner: it handles the signals and leaves the group. It ends by SystemExit."""
+    """Faust's own runner: it handles the signals and leaves the group. It ends by SystemExit, or by
+    raising what crashed an agent, which the agent has logged and kept."""
     logging.getLogger("faust").setLevel(logging.WARNING)
     runner: Any = faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False)
     try:
         runner.execute_from_commandline()
     except SystemExit as stop:
         return int(stop.code or 0)
+    except Exception as crash:  # noqa: BLE001 - the process ends with it, after what is beside it
+        log.error("worker_crashed", why=str(crash), kind=type(crash).__name__)
+        return 1
     return 0

@@ -423,3 +423,23 @@ def test_a_topic_with_another_partition_count_is_not_worked_on(
             in (tmp_path / "worker.log").read_text()
         )
         assert rows(settings, "SELECT count(*) FROM deals") == [(0,)]
+
+
+def test_a_worker_that_lost_its_token_joins_anew_by_itself(
+    stack: Stack, migrated_template: str, tmp_path: Path
+) -> None:
+    """Somebody else took the tokens of the current assignment: it leaves, pauses, claims again."""
+    log = tmp_path / "worker.log"
+    with copied(stack, migrated_template) as given:
+        settings = with_topics(given, unique_name("token"))
+        install_company(settings)
+        with worker(settings, log) as process:
+            send(settings, [sent(deal("k1"))])
+            settle(settings, process)
+            with connected(settings, "worker") as conn:
+                conn.execute("UPDATE partitions SET token = nextval('tokens'), owner = 'thief'")
+            send(settings, [sent(deal("k2"))])
+            settle(settings, process)
+            assert rows(settings, "SELECT count(*), max(version) FROM deals") == [(2, 1)]
+            assert "rejoining" in log.read_text()
+            assert process.stop() == 0
