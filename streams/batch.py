@@ -295,6 +295,27 @@ class BatchProtocol:
             for partition, (_, next_) in sorted(prepared.group.ranges.items())
         ]
 
+    def pass_to(self, delivered: Mapping[int, int]) -> None:
+        """Move past control records, while nothing is prepared or under way."""
+        passed = {p: end for p, end in delivered.items() if end > self.expected.get(p, end)}
+        if not passed:
+            return
+        self._store.note_published(
+            [
+                Advance(
+                    partition=partition,
+                    token=self._claims[partition].token,
+                    expected=self.expected[partition],
+                    next=end,
+                    published_to=end,
+                )
+                for partition, end in passed.items()
+            ]
+        )
+        self.expected.update(passed)
+        self._positions.update(passed)
+        self.published_to.update(passed)
+
     def note_published(self, partitions: Sequence[int]) -> None:
         """On idle: `published_to` in a transaction of its own."""
         self._store.note_published(

@@ -244,8 +244,18 @@ class DealsProcessor:
             await self._oldest()
         if idle or time.monotonic() - self._acknowledged_at > _ACKNOWLEDGE_S:
             self._acknowledged_at = time.monotonic()
+            if idle:
+                await self._pass_control_records()
             await self._note_published()
             await self._acknowledge()
+
+    async def _pass_control_records(self) -> None:
+        """On idle `next_offset` follows what has been delivered: with nothing waiting and nothing
+        under way, what lies between are control records."""
+        delivered = self._log.delivered_to()  # before the look at the queue
+        is_quiet = not (self._pipeline or self._kept or self._log.waiting())
+        if is_quiet and self._log.assigned() == self._assignment:
+            await self._on(self._booking, self._batch.pass_to, delivered)
 
     async def _note_published(self) -> None:
         published = dict(self._batch.published_to)

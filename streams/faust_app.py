@@ -25,6 +25,7 @@ from streams.ports import Record, Slice
 log = structlog.get_logger()
 
 _QUEUE_PAUSE_S: Final = 0.002
+_POSITION_S: Final = 1.0
 
 
 class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
@@ -34,6 +35,17 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         return consumer
+
+    async def positions(self) -> dict[TP, int]:
+        """Where reading goes on in each assigned partition, control records passed."""
+        found: dict[TP, int] = await self.call_thread(self._positions)
+        return found
+
+    async def _positions(self) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        return {
+            TP(tp.topic, tp.partition): await consumer.position(tp) for tp in consumer.assignment()
+        }
 
     async def seek_all(self) -> dict[TP, int]:
         """Put every assigned partition on its committed offset, or its start; where each stands."""
@@ -91,6 +103,8 @@ class BulkConsumer(driver.Consumer):
                     continue
                 for tp, fetched in records.items():
                     await self._deliver(tp, fetched, channels[tp], generation)
+                if not records:
+                    await self._pass_control_records(generation)
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
                 raise
@@ -113,6 +127,21 @@ class BulkConsumer(driver.Consumer):
                 return
             channel.queue.put_nowait(part)
         self._read_offset[tp] = wanted[-1].offset + 1
+
+    async def _pass_control_records(self, generation: int) -> None:
+        """Nothing was there to fetch, and all that was fetched before has been delivered (this loop
+        alone fetches): what lies between and the position are control records."""
+        thread: Any = self._thread
+        try:
+            positions = await asyncio.wait_for(thread.positions(), _POSITION_S)
+        except Exception as error:  # noqa: BLE001 - in a rebalance; the next look will tell
+            log.debug("no_positions", why=str(error))
+            return
+        if self.flow_active and generation == self.app.consumer_generation_id:
+            for tp, position in positions.items():
+                read = self._read_offset.get(tp)
+                if read is not None and position > read:
+                    self._read_offset[tp] = position
 
     async def _seek_again(self) -> None:
         """What was fetched in the middle of a rebalance is dropped and read again; when it moves on

@@ -46,6 +46,16 @@ class FaustReader:
         """How many records lie in the queue."""
         return sum(len(part.records) for part in self._channel.queue._queue)
 
+    def delivered_to(self) -> dict[int, int]:
+        """By partition: all that can be read below it has been put on the queue."""
+        consumer: Any = self._app.consumer
+        read: dict[TP, int | None] = dict(consumer._read_offset)
+        return {
+            tp.partition: offset
+            for tp, offset in read.items()
+            if tp.topic == self.topic and offset is not None
+        }
+
     async def take(self, most: int, *, wait_s: float) -> list[Slice]:
         """What has arrived under the current assignment. Raises Stopped at shutdown."""
         if self._is_stopped:

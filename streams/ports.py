@@ -73,6 +73,10 @@ class Log(Protocol):
         """How many records could be taken without waiting."""
         ...
 
+    def delivered_to(self) -> dict[int, int]:
+        """By partition: all that can be read below this offset has been put in the queue."""
+        ...
+
     def assigned(self) -> tuple[int, frozenset[int]] | None:
         """The current assignment and its partitions; None while the group is rebalancing."""
         ...

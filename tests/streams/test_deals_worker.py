@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiokafka
 import msgspec
 import pytest
 
@@ -443,3 +445,38 @@ def test_a_worker_that_lost_its_token_joins_anew_by_itself(
             assert rows(settings, "SELECT count(*), max(version) FROM deals") == [(2, 1)]
             assert "rejoining" in log.read_text()
             assert process.stop() == 0
+
+
+def test_control_records_are_passed_and_aborted_records_never_read(
+    stack: Stack, migrated_template: str, tmp_path: Path
+) -> None:
+    """A transactional producer's markers take offsets; what it aborted is no deal."""
+    with copied(stack, migrated_template) as given:
+        settings = with_topics(given, unique_name("control"))
+        install_company(settings)
+        asyncio.run(_transactions(settings))
+        ends = ends_of(settings)
+        with worker(settings, tmp_path / "worker.log") as process:
+            settle(settings, process)
+            with connected(settings, "worker") as conn:
+                assert is_settled(conn, ends, "next_offset")
+            assert rows(settings, "SELECT deal_id FROM deals ORDER BY 1") == [("crm:kept",)]
+            send(settings, [sent(deal("after"))])
+            settle(settings, process)
+            assert rows(settings, "SELECT count(*) FROM deals") == [(2,)]
+            assert process.stop() == 0
+
+
+async def _transactions(settings: Settings) -> None:
+    """One committed and one aborted, both ending in control records."""
+    topic = f"{settings.topic_prefix}.deals"
+    producer = aiokafka.AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, transactional_id=settings.topic_prefix
+    )
+    async with producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, msgspec.json.encode(deal("kept")), partition=0)
+        await producer.commit_transaction()
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, msgspec.json.encode(deal("dropped")), partition=0)
+        await producer.abort_transaction()
