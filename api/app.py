@@ -12,6 +12,7 @@ from psycopg import Error, OperationalError, errors
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Lifespan
 
 from api import (
     config,
@@ -61,7 +62,7 @@ def create_app(settings: Settings, *, outbound: Deals | None = None) -> FastAPI:
     return app
 
 
-def _lifespan(settings: Settings, outbound: Deals | None):  # type: ignore[no-untyped-def]
+def _lifespan(settings: Settings, outbound: Deals | None) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = Services(settings, outbound or KafkaDeals(settings))

@@ -2,6 +2,7 @@
 so an unknown address is a problem document and not a page."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +34,7 @@ def install(app: FastAPI, folder: Path) -> None:
     app.mount("/assets", _Assets(directory=folder / "assets", check_dir=False))
 
 
-def _page(folder: Path):  # type: ignore[no-untyped-def]
+def _page(folder: Path) -> Callable[[], Response]:
     index = folder / "index.html"
 
     def page() -> Response:

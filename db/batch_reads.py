@@ -41,6 +41,7 @@ from schemas.state import (
     Position,
     RefusedRow,
 )
+from schemas.text import printable
 from schemas.transaction import Installation
 
 _DEAL_STATE: Final = msgspec.json.Decoder(DealState)
@@ -266,8 +267,3 @@ def _refused_row(row: tuple[Any, ...]) -> RefusedRow:
         ),
         value=value,
     )
-
-
-def printable(value: bytes) -> str:
-    """Bytes as text that PostgreSQL and JSON take."""
-    return value.decode("utf-8", "replace").replace("\x00", "\ufffd")

@@ -40,6 +40,10 @@ def options(role: DatabaseRole) -> str:
     return " ".join(f"-c {name}={value}" for name, value in chosen.items())
 
 
+# The first statement of a transaction whose reads must be of one committed state.
+SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+
 def connect(
     settings: Settings, role: DatabaseRole | str, *, application_name: str, autocommit: bool
 ) -> Connection:

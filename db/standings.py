@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from db.batch_reads import read_accounts
-from db.connect import Connection
+from db.connect import SNAPSHOT, Connection
 from schemas.ids import AccountId, BoardId, ComponentId, PayeeId, PeriodId
 from schemas.messages import StandingsChanged
 from schemas.state import AccountState
@@ -146,7 +146,6 @@ def shape(conn: Connection, period_id: PeriodId) -> list[tuple[dt.date, Decimal]
     return [(day, amount) for day, amount in conn.execute(SHAPE, (period_id,))]
 
 
-SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 BATCHES_OF: Final = "SELECT account_id, batch FROM accounts WHERE account_id = ANY(%s)"
 
 

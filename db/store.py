@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from db import batch_reads, batch_writes, reference, turnstile
-from db.connect import Connection, connect
+from db.connect import SNAPSHOT, Connection, connect
 from db.retries import end_stuck_sessions
 from schemas import limits
 from schemas.ids import AccountId, DealId
@@ -210,7 +210,7 @@ def _meaning(error: psycopg.Error) -> Exception:
 def _unpublished(conn: Connection, topic: str, published_to: Mapping[int, int]) -> list[BatchFacts]:
     """In one snapshot: an account's version and its cells are of one state."""
     with conn.transaction():
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        conn.execute(SNAPSHOT)
         return batch_reads.unpublished(conn, topic, published_to)
 
 

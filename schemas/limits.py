@@ -6,7 +6,6 @@ from typing import Final
 AMOUNT_INTEGER_DIGITS_MAX: Final = 15
 AMOUNT_SCALE_MAX: Final = 6
 RATE_SCALE_MAX: Final = 10
-CREDIT_SCALE_MAX: Final = 16  # amount x exchange rate, kept unrounded
 CALCULATION_DIGITS: Final = 76
 
 # Deals
@@ -17,7 +16,6 @@ DEAL_SPLITS_MAX: Final = 50
 DEAL_MILESTONES_MAX: Final = 100
 DEAL_ATTRIBUTES_MAX: Final = 100
 DEAL_REVISIONS_MAX: Final = 1_000
-DEAL_SOURCES_MAX: Final = 16
 REPORTING_LINE_LENGTH_MAX: Final = 20
 DATE_YEAR_MIN: Final = 1990
 DATE_YEAR_MAX: Final = 2100

@@ -32,6 +32,7 @@ from schemas import limits
 from schemas.ids import AccountId
 from schemas.messages import RefusalCode
 from schemas.state import AccountState, BatchFacts, Credit
+from schemas.text import printable
 from schemas.transaction import (
     Aborted,
     Advance,
@@ -43,7 +44,7 @@ from schemas.transaction import (
     Unreachable,
 )
 from streams import booking, preparation
-from streams.decoding import Refused, printable
+from streams.decoding import Refused
 from streams.ports import Slice, Store, Transaction
 from streams.preparation import Item, Prepared
 
@@ -272,46 +273,30 @@ class BatchProtocol:
         if not moved:
             return prepared
         states = transaction.read_deals(moved)
-        steps = {
-            deal: preparation.step(
-                states[deal],
-                prepared.group.changes.get(deal, ()),
-                deal in prepared.group.recredits,
-                prepared.reference,
-            )
-            for deal in moved
-        }
+        steps = preparation.steps_of(moved, prepared.group, states, prepared.reference)
         return prepared._replace(steps={**prepared.steps, **steps})
 
     def _advances(self, prepared: Prepared) -> list[Advance]:
         return [
-            Advance(
-                partition=partition,
-                token=self._claims[partition].token,
-                expected=self.expected[partition],
-                next=next_,
-                published_to=self.published_to[partition],
-            )
+            self._advance(partition, next_, self.published_to[partition])
             for partition, (_, next_) in sorted(prepared.group.ranges.items())
         ]
+
+    def _advance(self, partition: int, next_offset: int, published_to: int) -> Advance:
+        return Advance(
+            partition=partition,
+            token=self._claims[partition].token,
+            expected=self.expected[partition],
+            next=next_offset,
+            published_to=published_to,
+        )
 
     def pass_to(self, delivered: Mapping[int, int]) -> None:
         """Move past control records, while nothing is prepared or under way."""
         passed = {p: end for p, end in delivered.items() if end > self.expected.get(p, end)}
         if not passed:
             return
-        self._store.note_published(
-            [
-                Advance(
-                    partition=partition,
-                    token=self._claims[partition].token,
-                    expected=self.expected[partition],
-                    next=end,
-                    published_to=end,
-                )
-                for partition, end in passed.items()
-            ]
-        )
+        self._store.note_published([self._advance(p, end, end) for p, end in passed.items()])
         self.expected.update(passed)
         self._positions.update(passed)
         self.published_to.update(passed)
@@ -319,16 +304,7 @@ class BatchProtocol:
     def note_published(self, partitions: Sequence[int]) -> None:
         """On idle: `published_to` in a transaction of its own."""
         self._store.note_published(
-            [
-                Advance(
-                    partition=partition,
-                    token=self._claims[partition].token,
-                    expected=self.expected[partition],
-                    next=self.expected[partition],
-                    published_to=self.published_to[partition],
-                )
-                for partition in partitions
-            ]
+            [self._advance(p, self.expected[p], self.published_to[p]) for p in partitions]
         )
 
 

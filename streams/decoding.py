@@ -23,6 +23,7 @@ from schemas.messages import (
     SourceCompleteThrough,
 )
 from schemas.refusals import REMEDIES
+from schemas.text import printable
 from streams.ports import Record
 
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
@@ -124,12 +125,6 @@ def dead_letter(
         batch=batch,
         booked_at=booked_at,
     )
-
-
-def printable(value: bytes | str) -> str:
-    """Text that JSON and the database take, of whatever came."""
-    text = value if isinstance(value, str) else value.decode("utf-8", "replace")
-    return text.replace("\x00", "\ufffd")
 
 
 def _refused(

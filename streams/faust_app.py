@@ -16,7 +16,6 @@ import mode
 import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from mode.services import WaitResults
 
 from schemas import limits
 from schemas.settings import Settings
@@ -66,15 +65,6 @@ class CommittedConsumerThread(driver.AIOKafkaConsumerThread):
 
 class BulkConsumer(driver.Consumer):
     """Puts one slice per partition and fetch on the channel, instead of one event per message."""
-
-    async def wait_first(self, *coros: Any, timeout: Any = None) -> WaitResults:
-        """While the flow is not suspended there is nothing to race the callback against."""
-        first = coros[0]
-        if len(coros) == 2 and asyncio.iscoroutine(first) and not self.suspend_flow.is_set():
-            coros[1].close()
-            await first
-            return WaitResults([first], [None], False)
-        return await super().wait_first(*coros, timeout=timeout)
 
     async def perform_seek(self) -> None:
         """Always seek, also to a start: Faust leaves a partition without a committed offset where

@@ -138,16 +138,26 @@ def group(items: Sequence[Item], positions: Mapping[int, int]) -> Group:
 
 def decide(records: Group, states: Mapping[DealId, DealState], reference: Reference) -> Prepared:
     """The step of every deal. Must run within `exact_arithmetic`."""
-    steps = {
+    steps = steps_of(records.deals(), records, states, reference)
+    return Prepared(records, steps, reference)
+
+
+def steps_of(
+    deals: Iterable[DealId],
+    records: Group,
+    states: Mapping[DealId, DealState],
+    reference: Reference,
+) -> dict[DealId, DealStep]:
+    """The steps of some of the deals; one without a state is unknown yet."""
+    return {
         deal_id: step(
             states.get(deal_id) or DealState(deal_id=deal_id),
             records.changes.get(deal_id, ()),
             deal_id in records.recredits,
             reference,
         )
-        for deal_id in records.deals()
+        for deal_id in deals
     }
-    return Prepared(records, steps, reference)
 
 
 def step(
