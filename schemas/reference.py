@@ -53,14 +53,6 @@ class PayeeKey(_Row, frozen=True):
     payee_id: PayeeId
 
 
-class DealKey(_Row, frozen=True):
-    """A further source's key of a deal."""
-
-    source: str
-    key: str
-    deal_id: str
-
-
 class ReportingLine(_Row, frozen=True):
     """Who stands above whom, when."""
 
