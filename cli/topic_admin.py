@@ -8,6 +8,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from cli.failures import Failure
+from schemas import limits
 from schemas.settings import Settings
 from schemas.topics import TOPICS, Topic
 
@@ -29,7 +30,10 @@ class Mismatch(NamedTuple):
 def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An administrator's client."""
     try:
-        client = KafkaAdminClient(bootstrap_servers=settings.kafka.split(","))
+        client = KafkaAdminClient(
+            bootstrap_servers=settings.kafka.split(","),
+            bootstrap_timeout_ms=limits.CONNECT_SECONDS_MAX * 1_000,
+        )
     except (KafkaError, OSError) as error:
         raise Failure(
             f"no Kafka at {settings.kafka}", "start it here with: make up; or mend PACEBOARD_KAFKA"
