@@ -13,8 +13,8 @@ from schemas.state import AccountState, BatchFacts, DealRow, Held, Position, Ref
 _encode: Final = msgspec.json.Encoder().encode
 _MOVE_DEALS: Final = (
     "SELECT move_deals(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], "
-    "%s::numeric[], %s::text[], %s::date[], %s::text[], %s::text[], %s::text[]::json[], "
-    "%s, %s, %s)"
+    "%s::text[], %s::numeric[], %s::text[], %s::date[], %s::text[], %s::text[], "
+    "%s::text[]::json[], %s, %s, %s)"
 )
 _DROP_HOLDS: Final = """
 DELETE FROM holds h USING unnest(%s::text[], %s::int[]) AS u(deal_id, held)
@@ -303,6 +303,7 @@ def _deal_columns(row: DealRow) -> tuple[Any, ...]:
         state.version,
         deal.source,
         deal.name,
+        (deal.customer.name or deal.customer.key) if deal.customer else None,
         deal.status.value,
         deal.amount,
         deal.currency,

@@ -84,8 +84,21 @@ WRITERS: Final[dict[str, tuple[Right, ...]]] = {
             ),
         ),
     ),
-    **dict.fromkeys(("users", "source_records"), (Right(API, CHURN),)),
-    **dict.fromkeys(("reference_outbox", "clock", "notes"), (Right(API, APPEND),)),
+    **dict.fromkeys(
+        (
+            "users",
+            "source_records",
+            "postings",
+            "idempotency_keys",
+            "imports",
+            "import_files",
+        ),
+        (Right(API, CHURN),),
+    ),
+    **dict.fromkeys(
+        ("reference_outbox", "clock", "notes", "alert_acknowledgements"),
+        (Right(API, APPEND),),
+    ),
     "audit": (Right(API, APPEND), Right(WORKER, APPEND)),
 }
 SEQUENCES_OF: Final = {WORKER: ("tokens", "batch_numbers", "lease_tokens")}
@@ -102,7 +115,12 @@ READER_SEES: Final[dict[str, tuple[str, ...]]] = {
     "source_records": (),
     "dead_letters": _but("dead_letters", "value"),
     "deal_revisions": _but("deal_revisions", "content"),
-    "deals": _but("deals", "name", "state"),
+    "deals": _but("deals", "name", "customer", "state"),
+    "notes": _but("notes", "text"),
+    "alert_acknowledgements": _but("alert_acknowledgements", "text"),
+    "idempotency_keys": (),
+    "imports": _but("imports", "file_name", "result"),
+    "import_files": (),
 }
 
 

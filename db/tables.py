@@ -210,7 +210,9 @@ deals = sa.Table(
     _text("deal_id", primary_key=True),
     _big("version"),
     _text("source"),
+    _text("search_key"),  # the source's own id in lower case
     _text("name", null=True),
+    _text("customer", null=True),  # name, else key
     _text("status"),
     _num("amount", null=True),
     _text("currency", null=True),
@@ -219,9 +221,12 @@ deals = sa.Table(
     _text("outcome"),  # credited, held, not_eligible, not_counted (open, lost, cancelled)
     _json("state"),  # schemas.state.DealState
     _big("reference_version"),
+    _at("received_at"),  # when it was booked first: never changes
     _at("booked_at"),
     _big("batch"),
     sa.Index(None, "closed_on"),
+    sa.Index(None, "received_at", "deal_id"),
+    sa.Index(None, "search_key", postgresql_ops={"search_key": "text_pattern_ops"}),
 )
 
 accounts = sa.Table(
@@ -593,8 +598,13 @@ boards = _bitemporal(
 sources = _bitemporal(
     "sources", _text("source"), _json("fields"), _text("description"), key=("source",)
 )
-mappings = _bitemporal(
-    "mappings", _text("mapping_id"), _text("source"), _json("columns"), key=("mapping_id",)
+mappings = _bitemporal(  # how to read a source's files (ingest/mapping.py)
+    "mappings",
+    _text("mapping_id"),
+    _text("name"),
+    _text("source"),
+    _json("document"),
+    key=("mapping_id",),
 )
 
 users = sa.Table(  # who may sign in, and as which payee
@@ -645,14 +655,82 @@ audit = sa.Table(
     sa.Index(None, "at"),
 )
 
-notes = sa.Table(
+notes = sa.Table(  # what people say of a thing: "alert/<alert_id>"
     "notes",
     metadata,
     _big("id", sa.Identity(always=True), primary_key=True),
     _text("subject"),
-    _text("author"),
+    _text("author"),  # a user_id
     _text("text"),
     _at("written_at", server_default=sa.func.clock_timestamp()),
+    sa.Index(None, "subject"),
+)
+
+alert_acknowledgements = sa.Table(  # of one raising of an alert; raised again, it is open again
+    "alert_acknowledgements",
+    metadata,
+    _big("id", sa.Identity(always=True), primary_key=True),
+    _text("alert_id"),
+    _on("raised_on"),
+    _text("author"),  # a user_id
+    _text("payee_id", null=True),
+    _text("text"),
+    _at("written_at", server_default=sa.func.clock_timestamp()),
+    sa.Index(None, "alert_id", "raised_on"),
+    sa.Index(None, "payee_id"),
+)
+
+postings = sa.Table(  # what the API put on the deals topic, so that a sender can ask at once
+    "postings",
+    metadata,
+    _text("tracking_id", primary_key=True),
+    _text("deal_id"),
+    _text("source"),
+    _big("revision"),
+    _text("posted_by"),  # a user_id
+    _at("posted_at"),
+    sa.Index(None, "posted_at"),
+)
+
+idempotency_keys = sa.Table(  # the first answer to a POST, for whoever sends it again
+    "idempotency_keys",
+    metadata,
+    _text("caller", primary_key=True),
+    _text("key", primary_key=True),
+    _text("fingerprint"),  # of method, path, query and body
+    _int("status", null=True),  # None: under way
+    _json("headers", null=True),
+    sa.Column("body", pg.BYTEA, nullable=True),
+    _at("created_at", server_default=sa.func.clock_timestamp()),
+    sa.Index(None, "created_at"),
+)
+
+imports = sa.Table(  # files that people loaded
+    "imports",
+    metadata,
+    _text("import_id", primary_key=True),
+    _text("file_name"),
+    _text("file_digest"),
+    _big("bytes"),
+    _text("mapping_id", null=True),
+    _json("mapping"),
+    _flag("is_history"),
+    _text("state"),  # schemas.answers.ImportState
+    _text("author"),  # a user_id
+    _json("result"),  # counts, effects, first errors: what ImportAnswer shows
+    _text("problem", null=True),
+    _at("created_at", server_default=sa.func.clock_timestamp()),
+    _at("updated_at", server_default=sa.func.clock_timestamp()),
+    sa.Index(None, "created_at", "import_id"),
+    sa.Index(None, "file_digest"),
+)
+
+import_files = sa.Table(  # the file as it came, and the error file
+    "import_files",
+    metadata,
+    _text("import_id", primary_key=True),
+    sa.Column("content", pg.BYTEA, nullable=False),
+    sa.Column("errors", pg.BYTEA, nullable=True),
 )
 
 source_records = sa.Table(  # the last full record of sources that send only what changed
