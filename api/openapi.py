@@ -73,15 +73,17 @@ def operation(
     return found
 
 
-def query(name: str, description: str, *, example: str) -> Document:
-    """An optional query parameter."""
+def query(
+    name: str, description: str, *, example: Any = None, schema: Document | None = None
+) -> Document:
+    """An optional query parameter; text when no schema says otherwise."""
     return {
         "name": name,
         "in": "query",
         "required": False,
         "description": description,
-        "schema": {"type": "string"},
-        "example": example,
+        "schema": schema or {"type": "string"},
+        **({} if example is None else {"example": example}),
     }
 
 

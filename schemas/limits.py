@@ -59,6 +59,7 @@ STANDING_ROWS_MAX: Final = 2_000  # in one record
 SHAPE_SECONDS_MAX: Final = 60
 CATCH_UP_DAYS_MAX: Final = 100
 ALERT_ACCOUNTS_MAX: Final = 500  # locked together
+ALERT_DEALS_MAX: Final = 5  # the last ones, as evidence
 
 # The leased jobs
 PUBLISH_SECONDS_MAX: Final = 10
@@ -85,6 +86,8 @@ LOCK_POLL_SHARE: Final = 0.1  # of the time a freeze has taken: what takes long 
 BODY_BYTES_MAX: Final = 2_000_000
 POST_DEALS_MAX: Final = 500
 LIST_ROWS_MAX: Final = 500
+LIST_ROWS_DEFAULT: Final = 50
+CURSOR_LENGTH_MAX: Final = 2_000
 WATCHED_CHANNELS_MAX: Final = 50
 FRAME_BYTES_MAX: Final = 16_384
 LIVE_AUTHENTICATE_SECONDS: Final = 10
