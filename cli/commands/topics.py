@@ -9,7 +9,8 @@ from cli.console import err, out, table
 
 NAME: Final = "topics"
 app = typer.Typer(
-    help="The topics on Kafka: make what is missing, compare what is there.", no_args_is_help=True
+    help="The topics on Kafka: make what is missing, compare what is there, read along.",
+    no_args_is_help=True,
 )
 
 
@@ -59,6 +60,48 @@ def check() -> None:
         "what is missing: paceboard topics create"
     )
     raise typer.Exit(1)
+
+
+@app.command()
+def tail(
+    topic: Annotated[
+        str,
+        typer.Argument(
+            help="deals, credits, accruals, progress, standings, alerts, reference, dead-letters "
+            "or batches."
+        ),
+    ],
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="All that is there, then what comes.")
+    ] = False,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Stop where the topic ends now.")
+    ] = False,
+    key: Annotated[str | None, typer.Option(help="Only the records with this key.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
+) -> None:
+    """Print the records of a topic as they come, one line of JSON each, until Ctrl-C.
+
+    A line has partition, offset, time, key, headers and value. It reads for itself: no group,
+    no committed offset, nobody else's reading moves. What a topic carries is in docs/topics.md.
+
+    **Needs** Kafka with its topics.
+
+    **Example**  `paceboard topics tail credits --count 3`
+    **Example**  `paceboard topics tail accruals --from-beginning --until-end`
+    """
+    from cli import topic_tail
+
+    settings = where.settings()
+    wanted = topic_tail.Wanted(
+        topic_tail.topic_called(topic, settings.topic_prefix),
+        is_from_beginning=from_beginning,
+        is_until_end=until_end,
+        key=key,
+        records_max=count,
+    )
+    for line in topic_tail.lines(settings, wanted):
+        typer.echo(line)
 
 
 def _installed_partitions() -> int | None:

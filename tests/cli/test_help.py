@@ -22,7 +22,7 @@ COMMANDS = (
         "load deals",
     ),
     *("user add", "user list"),
-    *("topics create", "topics check", "period list", "period lock"),
+    *("topics create", "topics check", "topics tail", "period list", "period lock"),
     *("clock show", "clock pause", "clock resume", "clock rate", "clock set"),
 )
 HEAVY = ("psycopg", "sqlalchemy", "kafka", "aiokafka", "faust", "fastapi", "uvicorn", "alembic")
