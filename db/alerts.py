@@ -1,12 +1,13 @@
 """Alerts: a state machine per (subject, kind, period), its events, and the outbox they leave by."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
 
+from db.batch_reads import CREDIT_COLUMNS, in_force
 from db.connect import Connection
 from schemas.ids import AccountId, AlertId, PayeeId, PeriodId
 from schemas.messages import (
@@ -18,8 +19,9 @@ from schemas.messages import (
     AlertRaised,
     AlertUpdated,
     Message,
+    Role,
 )
-from schemas.state import RunningState
+from schemas.state import Credit, RunningState
 
 EVENTS: Final[dict[type[Message], str]] = {
     AlertRaised: "raised",
@@ -173,7 +175,7 @@ def note_sent(conn: Connection, ids: Sequence[int]) -> None:
     conn.execute(NOTE_SENT, (list(ids),))
 
 
-# ---- what was credited later than a day ----
+# ---- the credits behind what is looked at ----
 
 
 class CreditedLater(NamedTuple):
@@ -189,15 +191,38 @@ class CreditedLater(NamedTuple):
 
 
 CREDITED_AFTER: Final = """
-SELECT account_id, payee_id, segment, role, credit_type, closed_on, sum(amount)
-  FROM credits
- WHERE account_id = ANY(%s) AND origin_period = %s AND closed_on > %s
+SELECT c.account_id, c.payee_id, c.segment, c.role, c.credit_type, c.closed_on, sum(c.amount)
+  FROM unnest(%s::text[], %s::bigint[]) AS u(account_id, version)
+  JOIN credits c ON c.account_id = u.account_id AND c.account_version <= u.version
+ WHERE c.origin_period = %s AND c.closed_on > %s
  GROUP BY 1, 2, 3, 4, 5, 6"""
 
 
 def credited_after(
-    conn: Connection, accounts: Sequence[AccountId], period_id: PeriodId, day: dt.date
+    conn: Connection, versions: Mapping[AccountId, int], period_id: PeriodId, day: dt.date
 ) -> list[CreditedLater]:
-    """What stands credited in a period for deals closed after a day."""
-    rows = conn.execute(CREDITED_AFTER, (list(accounts), period_id, day))
+    """What stood credited in a period for deals closed after a day, at those versions."""
+    rows = conn.execute(CREDITED_AFTER, (*_columns_of(versions), period_id, day))
     return [CreditedLater(*row) for row in rows]
+
+
+CREDITS: Final = f"""
+SELECT {CREDIT_COLUMNS}
+  FROM unnest(%s::text[], %s::bigint[]) AS u(account, version)
+  JOIN credits c ON c.account_id = u.account AND c.account_version <= u.version
+ WHERE c.origin_period = %s AND c.role = ANY(%s)"""
+
+
+def credits(
+    conn: Connection,
+    versions: Mapping[AccountId, int],
+    period_id: PeriodId,
+    roles: Collection[Role],
+) -> list[Credit]:
+    """The credits of a period in those roles that stood in force at those versions."""
+    rows = conn.execute(CREDITS, (*_columns_of(versions), period_id, sorted(roles)))
+    return in_force(rows.fetchall())
+
+
+def _columns_of(versions: Mapping[AccountId, int]) -> tuple[list[AccountId], list[int]]:
+    return list(versions), list(versions.values())

@@ -32,6 +32,7 @@ class Credited(NamedTuple):
     segment: str
     component: ComponentId
     amount: Decimal
+    account_version: int
 
 
 _STANDING: Final = msgspec.json.Decoder(StandingsChanged)
@@ -92,7 +93,7 @@ def note_published(conn: Connection, board_id: BoardId, version: int) -> None:
 
 
 CREDITED: Final = """
-SELECT a.payee_id, p.segment, p.component, sum(p.credited)
+SELECT a.payee_id, p.segment, p.component, sum(p.credited), max(a.version)
   FROM positions p JOIN accounts a USING (account_id)
  WHERE p.period_id = %(period)s AND p.component = ANY(%(components)s)
    AND (%(accounts)s::text[] IS NULL OR p.account_id = ANY(%(accounts)s))

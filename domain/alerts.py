@@ -9,6 +9,9 @@ is expected, is a new fact (docs/decisions/0021-time-is-a-new-fact.md).
 """
 
 import datetime as dt
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -16,11 +19,20 @@ import msgspec
 
 from domain.calendar import are_a_working_day_apart, is_working_day
 from domain.pace import Expected, ToGo, pace_ratio
-from schemas.ids import AccountId, AlertId, PayeeId, PeriodId, digest
-from schemas.messages import AlertCleared, AlertKind, AlertRaised, AlertUpdated, Severity
-from schemas.money import text_of
+from schemas import limits
+from schemas.ids import AccountId, AlertId, DealId, PayeeId, PeriodId, digest
+from schemas.messages import (
+    Alert,
+    AlertCleared,
+    AlertKind,
+    AlertRaised,
+    AlertUpdated,
+    CreditedDeal,
+    Severity,
+)
+from schemas.money import ZERO, text_of
 from schemas.reference import Calendar
-from schemas.state import RunningState
+from schemas.state import Credit, RunningState
 
 RAISE_BELOW: Final = Decimal("0.85")
 CLEAR_ABOVE: Final = Decimal("0.92")
@@ -70,6 +82,27 @@ def evaluate(memory: RunningState, seen: Observation, calendar: Calendar) -> Ale
     if _is_lasting(looked.above_on, seen, calendar):
         return _cleared(looked, seen, pace)
     return _updated(looked, seen, pace)
+
+
+def with_deals(event: Alert, credits: Iterable[Credit]) -> Alert:
+    """The event with its last deals, of the credits that its `credited` is the sum of."""
+    deals: dict[DealId, list[Credit]] = defaultdict(list)
+    for credit in credits:
+        deals[credit.deal_id].append(credit)
+    newest = heapq.nlargest(
+        limits.ALERT_DEALS_MAX,
+        deals.items(),
+        key=lambda deal: (max(credit.closed_at for credit in deal[1]), deal[0]),
+    )
+    last = tuple(
+        CreditedDeal(
+            deal_id=deal_id,
+            closed_on=max(credit.closed_on for credit in of_deal),
+            credited=text_of(sum((credit.amount for credit in of_deal), ZERO)),
+        )
+        for deal_id, of_deal in newest
+    )
+    return msgspec.structs.replace(event, deal_count=len(deals), last_deals=last)
 
 
 def alert_id(account_id: AccountId, period_id: PeriodId) -> AlertId:
@@ -140,6 +173,7 @@ def _told(memory: RunningState, seen: Observation, **changes: Any) -> RunningSta
 
 def _evidence(memory: RunningState, seen: Observation, pace: Decimal) -> dict[str, Any]:
     assert memory.first_value is not None
+    _, days_left, per_day = seen.to_go
     return {
         "alert_id": alert_id(seen.account_id, seen.period_id),
         "subject": seen.account_id,
@@ -161,6 +195,9 @@ def _evidence(memory: RunningState, seen: Observation, pace: Decimal) -> dict[st
         "currency": seen.currency,
         "curve": seen.expected.curve,
         "suggested_action": _action(seen),
+        "expected_now": text_of(seen.expected.share * seen.quota),
+        "required_per_remaining_working_day": None if per_day is None else text_of(per_day),
+        "working_days_left": days_left,
     }
 
 

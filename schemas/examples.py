@@ -18,6 +18,7 @@ from schemas.messages import (
     BatchPublished,
     Cause,
     CreditBooked,
+    CreditedDeal,
     Customer,
     DealChanged,
     DealStatus,
@@ -204,6 +205,18 @@ def _alert(struct: type[Alert], version: int, pace_ratio: str) -> Alert:
         currency="USD",
         curve="last_year",
         suggested_action="Look at the open deals of this period together.",
+        expected_now="240000.000000",
+        required_per_remaining_working_day="7940.91",
+        working_days_left=44,
+        deal_count=2,
+        last_deals=(
+            CreditedDeal(
+                deal_id="adventureworks:SO67305",
+                closed_on=dt.date(2014, 3, 31),
+                credited="118415.9688",
+            ),
+            CreditedDeal(deal_id=_DEAL, closed_on=dt.date(2014, 3, 1), credited="32184.0312"),
+        ),
     )
 
 

@@ -386,8 +386,20 @@ class Severity(enum.StrEnum):
     SEVERE = "severe"
 
 
+class CreditedDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A deal among an alert's evidence, with what the payee is credited for it."""
+
+    deal_id: Key
+    closed_on: dt.date
+    credited: Booked
+
+
 class Alert(Message, frozen=True):
-    """A state machine per (subject, kind, period), with its evidence."""
+    """A state machine per (subject, kind, period), with its evidence, all of one committed state.
+
+    `last_deals` are the last to close (at most ALERT_DEALS_MAX, the newest first) of the
+    `deal_count` deals credited towards the quota by `business_date`.
+    """
 
     alert_id: Key
     subject: Key
@@ -409,6 +421,11 @@ class Alert(Message, frozen=True):
     currency: CurrencyText
     curve: Text
     suggested_action: Text
+    expected_now: Booked | None = None  # what would be on pace: expected share x quota
+    required_per_remaining_working_day: Booked | None = None  # None: no working day is left
+    working_days_left: Int64 | None = None
+    deal_count: Int64 | None = None
+    last_deals: tuple[CreditedDeal, ...] = ()
 
 
 @on("alerts", "paceboard.alert.raised.v1", key=lambda m: m.payee_id or m.subject, key_is="payee_id")

@@ -18,9 +18,10 @@ from db import alerts as rows
 from db import retries
 from db.alerts import Looked, Memory, Subject
 from db.connect import Connection
-from domain.alerts import Observation, alert_id, evaluate
+from domain.alerts import Observation, alert_id, evaluate, with_deals
 from domain.exact import exact_arithmetic
 from domain.pace import Expected, to_go
+from domain.plans import ROLLUP_ONLY
 from domain.reference import Reference
 from domain.terms import AccountTerms
 from schemas import limits
@@ -28,7 +29,8 @@ from schemas.ids import AccountId, PayeeId, account_id
 from schemas.messages import Alert, AlertKind, PeriodState, ProgressChanged, Role
 from schemas.money import ZERO, ratio
 from schemas.reference import Period
-from streams.attained import attained
+from schemas.state import Credit
+from streams.attained import NOTHING, attained_at
 from streams.business import Moment, Moments
 from streams.pacing import Pacing
 
@@ -106,10 +108,12 @@ class Alerts:
         def step() -> list[Looked]:
             known = rows.lock(self._conn, KIND, period.period_id, page)
             credited = _Credited(self._conn, moment, period, looks, page)
-            looked = [
-                _looked(subject, known[subject.account_id], looks, credited, moment, period)
-                for subject in page
-            ]
+            looked = credited.with_deals(
+                [
+                    _looked(subject, known[subject.account_id], looks, credited, moment, period)
+                    for subject in page
+                ]
+            )
             rows.write(self._conn, KIND, period.period_id, looked)
             return looked
 
@@ -117,7 +121,10 @@ class Alerts:
 
 
 class _Credited:
-    """What accounts had credited by a day: what they have now, without deals closed later."""
+    """What accounts had credited by a day: what they have now, without deals closed later.
+
+    All of it as the accounts stood at one version each, which is read with the amounts.
+    """
 
     def __init__(
         self,
@@ -127,28 +134,69 @@ class _Credited:
         looks: Sequence[Look],
         page: Sequence[Subject],
     ) -> None:
+        self._conn = conn
+        self._moment = moment
+        self._period = period
         accounts = [subject.account_id for subject in page]
-        self._now = attained(conn, moment.reference, period, accounts)
-        self._today = moment.today
+        found = attained_at(conn, moment.reference, period, accounts)
+        self._now = {
+            account_id(payee_id, period.plan_year): reached for payee_id, reached in found.items()
+        }
         self._later: dict[AccountId, list[tuple[dt.date, Decimal]]] = defaultdict(list)
         if looks[0].day < moment.today:
-            for row in rows.credited_after(conn, accounts, period.period_id, looks[0].day):
-                if _counts(moment.reference, period, row):
+            day = looks[0].day
+            for row in rows.credited_after(conn, self._versions(), period.period_id, day):
+                if self._counts(row.payee_id, row.segment, Role(row.role), row.credit_type):
                     self._later[row.account_id].append((row.closed_on, row.amount))
 
     def by(self, subject: Subject, day: dt.date) -> Decimal:
         """Of today all that stands; of a day that was missed what was closed by then."""
-        now = self._now.get(subject.payee_id, ZERO)
-        if day >= self._today:
+        now = self._now.get(subject.account_id, NOTHING).amount
+        if day >= self._moment.today:
             return now
         later = (amount for closed_on, amount in self._later[subject.account_id] if closed_on > day)
         return now - sum(later, ZERO)
 
+    def with_deals(self, looked: Sequence[Looked]) -> list[Looked]:
+        """Every event with its last deals; who has nothing to tell is not read for."""
+        telling = {found.subject.account_id for found in looked if found.events}
+        versions = {a: version for a, version in self._versions().items() if a in telling}
+        if not telling:
+            return list(looked)
+        credits: dict[AccountId, list[Credit]] = defaultdict(list)
+        roles = _roles(self._moment.reference)
+        for credit in rows.credits(self._conn, versions, self._period.period_id, roles):
+            if self._counts(credit.payee_id, credit.segment, credit.role, credit.credit_type):
+                credits[credit.account_id].append(credit)
+        return [
+            found._replace(
+                events=[
+                    with_deals(event, self._by(credits[found.subject.account_id], event))
+                    for event in found.events
+                ]
+            )
+            for found in looked
+        ]
 
-def _counts(reference: Reference, period: Period, row: rows.CreditedLater) -> bool:
-    terms = AccountTerms(row.payee_id, reference).of(row.segment, period.period_id)
-    parts = terms.by_credit.get((Role(row.role), row.credit_type), ())
-    return any(part.counts_for_attainment for part in parts)
+    def _by(self, credits: Iterable[Credit], event: Alert) -> Iterator[Credit]:
+        """Those that `by` counts on the event's date."""
+        is_today = event.business_date >= self._moment.today
+        return (c for c in credits if is_today or c.closed_on <= event.business_date)
+
+    def _versions(self) -> dict[AccountId, int]:
+        return {account: reached.account_version for account, reached in self._now.items()}
+
+    def _counts(self, payee_id: PayeeId, segment: str, role: Role, credit_type: str) -> bool:
+        terms = AccountTerms(payee_id, self._moment.reference).of(segment, self._period.period_id)
+        parts = terms.by_credit.get((role, credit_type), ())
+        return any(part.counts_for_attainment for part in parts)
+
+
+def _roles(reference: Reference) -> set[Role]:
+    """The roles that count for attainment in any plan."""
+    documents = (ROLLUP_ONLY, *(plan.document for plan in reference.rows.plans))
+    parts = (part for document in documents for part in document.components)
+    return {role for part in parts if part.counts_for_attainment for role in part.measure.roles}
 
 
 def _subjects(

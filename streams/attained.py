@@ -1,8 +1,8 @@
 """What each payee has credited towards his quota of a period: the headline of every board."""
 
-from collections import defaultdict
 from collections.abc import Collection
 from decimal import Decimal
+from typing import Final, NamedTuple
 
 from db import standings
 from db.connect import Connection
@@ -14,6 +14,16 @@ from schemas.money import ZERO
 from schemas.reference import Period
 
 
+class Attained(NamedTuple):
+    """What counts towards the quota, and the account's version at which it stood so."""
+
+    amount: Decimal
+    account_version: int
+
+
+NOTHING: Final = Attained(ZERO, 0)
+
+
 def attained(
     conn: Connection,
     reference: Reference,
@@ -21,11 +31,24 @@ def attained(
     accounts: Collection[AccountId] | None = None,
 ) -> dict[PayeeId, Decimal]:
     """By payee, of those accounts or all; who has credited nothing is not there. One statement."""
-    found: dict[PayeeId, Decimal] = defaultdict(lambda: ZERO)
+    reached = attained_at(conn, reference, period, accounts)
+    return {payee_id: found.amount for payee_id, found in reached.items()}
+
+
+def attained_at(
+    conn: Connection,
+    reference: Reference,
+    period: Period,
+    accounts: Collection[AccountId] | None = None,
+) -> dict[PayeeId, Attained]:
+    """The same, each with the account's version at which it stood so."""
+    found: dict[PayeeId, Attained] = {}
     for row in standings.credited(conn, period.period_id, headlines(reference), accounts):
         if is_headline(reference, row.payee_id, row.segment, row.component, period):
-            found[row.payee_id] += row.amount
-    return dict(found)
+            before = found.get(row.payee_id, NOTHING)
+            version = max(before.account_version, row.account_version)
+            found[row.payee_id] = Attained(before.amount + row.amount, version)
+    return found
 
 
 def headlines(reference: Reference) -> list[ComponentId]:

@@ -1,15 +1,16 @@
 """Off pace, as a sequence of looks: what is remembered and what is told."""
 
+import datetime as dt
 from decimal import Decimal
 
 import pytest
 
 from domain import alerts
-from domain.alerts import Observation, evaluate
+from domain.alerts import Observation, evaluate, with_deals
 from domain.pace import Expected, ToGo
-from schemas.ids import AccountId, PayeeId, PeriodId
-from schemas.messages import AlertCleared, AlertRaised, AlertUpdated, Severity
-from schemas.state import RunningState
+from schemas.ids import AccountId, CreditId, DealId, PayeeId, PeriodId
+from schemas.messages import AlertCleared, AlertRaised, AlertUpdated, Cause, Role, Severity
+from schemas.state import BOOKINGS, Credit, RunningState
 from tests.domain.builders import CALENDAR, day
 
 MON, TUE, WED, THU, FRI = (f"2024-02-{number:02}" for number in range(5, 10))
@@ -109,6 +110,8 @@ def test_an_alert_carries_its_evidence() -> None:
     assert (raised.pace_ratio, raised.first_value) == ("0.600000", "0.600000")
     assert (raised.threshold, raised.curve) == ("0.85", "last_year")
     assert (raised.payee_id, raised.manager_id) == ("ann", "mia")
+    assert raised.expected_now == "50000.0"  # half of the quota of 100,000
+    assert (raised.working_days_left, raised.required_per_remaining_working_day) == (12, "1775.00")
     assert raised.suggested_action.startswith(
         "21,300.00 USD to quota in 12 working days: 1,775.00 a day."
     )
@@ -125,4 +128,46 @@ def test_says_so_when_no_working_day_is_left() -> None:
     memory = evaluate(RunningState(), look(MON, "0.8"), CALENDAR).memory
     event = evaluate(memory, seen, CALENDAR).event
     assert event and event.suggested_action == "50.00 USD to quota and no working day left."
+    assert event.working_days_left == 0
+    assert event.required_per_remaining_working_day is None
     assert told(look(MON, "0.8"), look(TUE2, "0.8"))[1] == "raised warning"
+
+
+def test_the_last_deals_are_the_last_to_close_each_once() -> None:
+    memory = evaluate(RunningState(), look(MON, "0.80"), CALENDAR).memory
+    event = evaluate(memory, look(TUE, "0.60"), CALENDAR).event
+    assert event
+    closed = ["2024-01-03", "2024-01-09", "2024-01-05", "2024-01-09", "2024-01-02", "2024-01-04"]
+    credits = [credited(f"crm:{n}", "10.50", on) for n, on in enumerate(closed, start=1)]
+    found = with_deals(event, [*credits, credited("crm:4", "0.25", "2024-01-09")])
+    assert found.deal_count == 6
+    assert [(deal.deal_id, deal.credited) for deal in found.last_deals] == [
+        ("crm:4", "10.75"),  # two credits of one deal; of two on one instant by id
+        ("crm:2", "10.50"),
+        ("crm:3", "10.50"),
+        ("crm:6", "10.50"),
+        ("crm:1", "10.50"),
+    ]
+    assert (with_deals(event, []).deal_count, with_deals(event, []).last_deals) == (0, ())
+
+
+def credited(deal_id: str, amount: str, on: str) -> Credit:
+    """A credit in force of a deal closed on a day."""
+    return Credit(
+        credit_id=CreditId(f"{deal_id}.{amount}"),
+        deal_id=DealId(deal_id),
+        deal_source="crm",
+        deal_revision=1,
+        payee_id=PayeeId("ann"),
+        account_id=AccountId("ann.FY24"),
+        role=Role.OWNER,
+        credit_type=BOOKINGS,
+        ordinal=1,
+        amount=Decimal(amount),
+        currency="USD",
+        closed_on=day(on),
+        closed_at=dt.datetime.combine(day(on), dt.time(), dt.UTC),
+        origin_period=PeriodId("Q1"),
+        segment="ann-1",
+        cause=Cause.DEAL_CREDITED,
+    )

@@ -6,8 +6,10 @@ The first quarter of 2024 has 65 working days; quotas are 100,000; pace is by wo
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -16,7 +18,7 @@ from db.connect import Connection
 from db.reference import reference_change
 from deploy.local.stack import Stack
 from schemas.ids import PeriodId, PlanYearId, account_id
-from schemas.messages import Alert, AlertKind, ProgressChanged
+from schemas.messages import Alert, AlertKind, DealStatus, ProgressChanged
 from schemas.settings import Settings
 from streams.alerts import Alerts
 from streams.business import Business
@@ -66,6 +68,13 @@ class Office:
             (type_.split(".")[2], alert.payee_id or "", str(alert.business_date))
             for type_, alert in found
         ]
+
+    def evidence(self, payee_id: str = ADA) -> Alert:
+        """What was told last of a payee."""
+        (row,) = self.conn.execute(
+            "SELECT content::text FROM alerts WHERE payee_id = %s", (payee_id,)
+        ).fetchall()
+        return msgspec.json.decode(row[0], type=Alert)
 
     def states(self) -> dict[str, str]:
         rows = self.conn.execute("SELECT payee_id, state FROM alerts ORDER BY payee_id")
@@ -186,3 +195,110 @@ def test_nobody_is_evaluated_in_a_locked_period(office: Office) -> None:
         change.put("periods", [row])
     assert office.tick(MONDAY) == []
     assert office.states() == {}
+
+
+# ---- the evidence ----
+
+
+def test_an_alert_says_what_was_expected_and_which_deals_closed_last(office: Office) -> None:
+    """Those credited towards his quota and in force, the last to close first."""
+    days = [dt.date(2024, 1, n) for n in (8, 5, 9, 3, 4, 10, 2)]
+    office.books.book(
+        *(won(str(n), f"{n}00.00", on) for n, on in enumerate(days, start=1)), is_replay=True
+    )
+    office.books.book(
+        won("6", "600.00", days[5], revision=2, status=DealStatus.CANCELLED),
+        won("1", "150.50", days[0], revision=2),
+        is_replay=True,
+    )
+    office.tick(MONDAY)
+    office.tick(TUESDAY)
+    found = office.evidence()
+    assert found.deal_count == 6
+    assert [(deal.deal_id, deal.credited) for deal in found.last_deals] == [
+        ("crm:3", "300.00"),
+        ("crm:1", "150.50"),
+        ("crm:2", "200.00"),
+        ("crm:5", "500.00"),
+        ("crm:4", "400.00"),
+    ]
+    assert found.credited == "2250.50"  # with crm:7
+    # On Tuesday 25 of 65 working days are gone, 39 are left of the quarter with that day.
+    assert (found.expected_share, found.expected_now) == ("0.400000", "40000.000000")
+    assert found.working_days_left == 39
+    assert found.required_per_remaining_working_day == "2506.40"  # 97,749.50 / 39, rounded up
+    of_meg = office.evidence(MEG)
+    assert (of_meg.deal_count, of_meg.last_deals) == (0, ())  # her team's sales are not her own
+
+
+def test_the_evidence_follows_each_event_until_it_is_cleared(office: Office) -> None:
+    office.tick(MONDAY)
+    office.tick(TUESDAY)
+    assert office.evidence().deal_count == 0
+    set_day(office.settings, WEDNESDAY)
+    office.progress(*office.books.book(won("1", "80000.00", WEDNESDAY)))
+    (deal,) = office.evidence().last_deals
+    assert (deal.deal_id, deal.closed_on, deal.credited) == ("crm:1", WEDNESDAY, "80000.00")
+    assert ("cleared", ADA, str(THURSDAY)) in office.tick(THURSDAY)
+    assert office.evidence().last_deals == (deal,)
+
+
+def test_the_evidence_of_a_day_that_was_missed_knows_no_later_deal(office: Office) -> None:
+    office.tick(MONDAY)
+    office.books.book(won("1", "10.00", MONDAY), won("2", "80000.00", FRIDAY), is_replay=True)
+    office.tick(FRIDAY + dt.timedelta(days=3))
+    contents = office.conn.execute(
+        "SELECT content::text FROM alert_events WHERE payee_id = %s ORDER BY booked_at", (ADA,)
+    )
+    told = [msgspec.json.decode(text, type=Alert) for (text,) in contents]
+    shown = {str(alert.business_date): alert for alert in told}
+    assert [d.deal_id for d in shown[str(TUESDAY)].last_deals] == ["crm:1"]
+    assert [d.deal_id for d in shown[str(FRIDAY)].last_deals] == ["crm:2", "crm:1"]
+    for alert in told:
+        assert sum(Decimal(d.credited) for d in alert.last_deals) == Decimal(alert.credited)
+
+
+# ---- two workers ----
+
+
+def test_two_workers_at_once_raise_each_alert_once(office: Office) -> None:
+    """Both look at every account at the same time, day after day, by tick and by progress."""
+    told: list[tuple[str, str, str]] = []
+    with (
+        connected(office.settings, "worker") as first,
+        connected(office.settings, "worker") as second,
+    ):
+        workers = [Alerts(conn, Business(conn)) for conn in (first, second)]
+        for day, amount in (
+            (MONDAY, "10.00"),
+            (TUESDAY, "20.00"),
+            (WEDNESDAY, "80000.00"),
+            (THURSDAY, "30.00"),
+        ):
+            set_day(office.settings, day)
+            progress = office.books.book(won(f"{day}", amount, day))
+            before = office.last_id()
+            with ThreadPoolExecutor(2) as pool:
+                looks = [pool.submit(looking, alerts, progress) for alerts in workers]
+            for look in looks:
+                look.result()
+            told += office.told(before)
+    assert [(event, day) for event, payee, day in told if payee == ADA] == [
+        ("raised", str(TUESDAY)),
+        ("updated", str(WEDNESDAY)),
+        ("cleared", str(THURSDAY)),
+    ]
+    assert [event for event, payee, _ in told if payee == MEG] == ["raised", "updated", "updated"]
+    counts = office.conn.execute(
+        "SELECT count(*), count(DISTINCT (subject, kind, period_id)) FROM alerts"
+    ).fetchone()
+    assert counts == (3, 3)  # one a payee, updated in place
+    versions = office.conn.execute("SELECT version FROM alerts WHERE payee_id = %s", (ADA,))
+    assert versions.fetchone() == (3,)
+
+
+def looking(alerts: Alerts, progress: Sequence[ProgressChanged]) -> None:
+    """What one worker does on a day."""
+    alerts.on_tick()
+    alerts.on_progress(progress)
+    alerts.on_progress(progress)
