@@ -100,16 +100,58 @@ class MethodNotAllowed(ApiError):
     status, slug, title = 405, "method-not-allowed", "This address takes another method"
 
 
+class InProgress(ApiError):
+    """The first request with this Idempotency-Key has not been answered yet."""
+
+    status, slug, title = 409, "in-progress", "The first request with this key is under way"
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class PreconditionFailed(ApiError):
+    """What is there is not what the caller has seen last: nothing was changed."""
+
+    status, slug, title = 412, "precondition-failed", "Somebody else was quicker"
+
+
 class TooLarge(ApiError):
-    """The body is larger than BODY_BYTES_MAX."""
+    """The body is larger than this address takes."""
 
     status, slug, title = 413, "too-large", "The body is too large"
+
+
+class UnsupportedMediaType(ApiError):
+    """The body is of a kind that this address does not read."""
+
+    status, slug, title = 415, "unsupported-media-type", "The body is not JSON"
 
 
 class Invalid(ApiError):
     """The request can be read, but what it says cannot be used."""
 
     status, slug, title = 422, "invalid", "The request breaks the contract"
+
+
+class IdempotencyMismatch(ApiError):
+    """The Idempotency-Key was used for another request: nothing was done."""
+
+    status, slug, title = 422, "idempotency-mismatch", "The key belongs to another request"
+
+
+class PreconditionRequired(ApiError):
+    """A change must say which version it changes: If-Match, or If-None-Match: * to create."""
+
+    status, slug, title = 428, "precondition-required", "Say which version you change"
+
+
+class TooManyRequests(ApiError):
+    """The caller is over his budget of requests; nothing was done."""
+
+    status, slug, title = 429, "too-many-requests", "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
 
 
 class Unavailable(ApiError):
@@ -130,8 +172,14 @@ KINDS: Final[tuple[type[ApiError], ...]] = (
     Forbidden,
     NotFound,
     MethodNotAllowed,
+    InProgress,
+    PreconditionFailed,
     TooLarge,
+    UnsupportedMediaType,
     Invalid,
+    IdempotencyMismatch,
+    PreconditionRequired,
+    TooManyRequests,
     Unavailable,
     ApiError,
 )

@@ -84,6 +84,7 @@ LOCK_POLL_SHARE: Final = 0.1  # of the time a freeze has taken: what takes long 
 
 # The API and the live socket
 BODY_BYTES_MAX: Final = 2_000_000
+IMPORT_BYTES_MAX: Final = 50_000_000  # of a file sent to /v1/imports
 POST_DEALS_MAX: Final = 500
 LIST_ROWS_MAX: Final = 500
 LIST_ROWS_DEFAULT: Final = 50
@@ -106,6 +107,22 @@ SESSION_SECONDS: Final = 8 * 3_600
 TOKEN_SECONDS_MAX: Final = 30 * 86_400
 TOKEN_LENGTH_MAX: Final = 4_096
 REQUEST_ID_LENGTH_MAX: Final = 64
+IDEMPOTENCY_HOURS: Final = 24  # the first answer to a POST with a key is kept so long
+IDEMPOTENCY_KEY_LENGTH_MAX: Final = 200
+IDEMPOTENCY_STUCK_SECONDS: Final = 300  # longer than any POST takes: then its process has died
+IDEMPOTENCY_WAIT_SECONDS: Final = 3  # for a connection, before a keyed POST is refused
+IDEMPOTENCY_SWEEP_SECONDS: Final = 600  # between removals of old keys
+IDEMPOTENCY_SWEEP_ROWS_MAX: Final = 5_000  # removed at once
+# A caller's budgets: so many at once, and so many a second in the long run (PACEBOARD_RATE_...).
+RATE_READS_PER_SECOND: Final = 100
+RATE_READS_BURST: Final = 1_000
+RATE_WRITES_PER_SECOND: Final = 50
+RATE_WRITES_BURST: Final = 500
+RATE_SIGN_INS_PER_SECOND: Final = 1
+RATE_SIGN_INS_BURST: Final = 100
+RATE_FRAMES_PER_SECOND: Final = 20  # of one socket; a frame counts one and one a channel it names
+RATE_FRAMES_BURST: Final = 400
+RATE_CALLERS_MAX: Final = 20_000  # remembered of each budget
 
 # Files (ingest/)
 FILE_BYTES_MAX: Final = 200_000_000

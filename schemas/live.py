@@ -201,6 +201,7 @@ class CloseCode(enum.IntEnum):
     NOT_AUTHENTICATED = 4401
     SESSION_EXPIRED = 4403
     TOO_SLOW = 4408
+    TOO_FAST = 4429
 
 
 CLOSE_REASONS: Final[dict[CloseCode, str]] = {
@@ -210,4 +211,5 @@ CLOSE_REASONS: Final[dict[CloseCode, str]] = {
     CloseCode.NOT_AUTHENTICATED: "Authenticate within LIVE_AUTHENTICATE_SECONDS.",
     CloseCode.SESSION_EXPIRED: "The session has expired; sign in again.",
     CloseCode.TOO_SLOW: "You read more slowly than the server may buffer; connect again.",
+    CloseCode.TOO_FAST: "You send more frames than the server may read; connect again, and pause.",
 }

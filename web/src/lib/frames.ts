@@ -156,6 +156,7 @@ export const CloseCode = {
   NOT_AUTHENTICATED: 4401,
   SESSION_EXPIRED: 4403,
   TOO_SLOW: 4408,
+  TOO_FAST: 4429,
 } as const;
 
 export const boardChannel = (boardId: string): string => `board:${boardId}`;
