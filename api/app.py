@@ -8,8 +8,7 @@ from typing import Final
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from psycopg import Error, OperationalError, errors
-from psycopg_pool import PoolTimeout
+from psycopg import Error
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Lifespan
@@ -28,10 +27,12 @@ from api import (
     standings,
     web,
 )
+from api.guards import Guards
 from api.outbound import Deals, KafkaDeals
 from api.problems import ApiError, Malformed, Unavailable
 from api.requests import Requests, request_id_of
 from api.services import Services
+from db.connect import AWAY
 from db.installation import NotInstalled
 from schemas.live import CloseCode
 from schemas.settings import Settings
@@ -40,7 +41,6 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 2
 FIRST_LOOK_SECONDS: Final = 2
-_DATABASE_AWAY: Final = (OperationalError, PoolTimeout, errors.LockNotAvailable)
 
 
 def create_app(settings: Settings, *, outbound: Deals | None = None) -> FastAPI:
@@ -58,6 +58,7 @@ def create_app(settings: Settings, *, outbound: Deals | None = None) -> FastAPI:
     web.install(app, config.web_folder(settings))
     openapi.install(app)
     _map_errors(app)
+    app.add_middleware(Guards, services=lambda: app.state.services)
     app.add_middleware(Requests, metrics=lambda: app.state.services.metrics)
     return app
 
@@ -74,6 +75,7 @@ def _lifespan(settings: Settings, outbound: Deals | None) -> Lifespan[FastAPI]:
                 ("live heartbeats", services.live.beat()),
                 ("live sweep", services.live.sweep()),
                 ("live feed", services.feed.run()),
+                ("idempotency sweep", services.idempotency.sweep()),
             )
         ]
         for task in beside:
@@ -135,5 +137,5 @@ def _map_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, frameworks)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(NotInstalled, not_installed)
-    for kind in _DATABASE_AWAY:
+    for kind in AWAY:
         app.add_exception_handler(kind, away)

@@ -9,9 +9,11 @@ from api import config
 from api.curves import Shapes
 from api.feed import Feed
 from api.hub import Hub
+from api.idempotency import Idempotency
 from api.livefeed import Live
 from api.metrics import Metrics
 from api.outbound import Deals
+from api.rates import Rates
 from api.views import Views
 from api.world import Worlds
 from db.connect import Pool, pool
@@ -34,6 +36,9 @@ class Services:
         self.pool: Pool = pool(settings, DatabaseRole.API, application_name=APPLICATION)
         self.worlds = Worlds(self.pool)
         self.views = Views(self.pool)
+        self.budgets = config.budgets(settings)
+        self.rates = Rates(self.budgets, self.session_key)
+        self.idempotency = Idempotency(self.pool)
         self.readers = ThreadPoolExecutor(limits.LIVE_READERS_MAX, thread_name_prefix="live")
         self.live = Live(self.worlds, self.shapes, self.readers)
         self.feed = Feed(settings, self.hub)

@@ -12,6 +12,7 @@ from api.sessions import BadSession, Session
 
 SAFE_METHODS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 _BEARER: Final = "bearer "
+_KNOWN: Final = "paceboard.session"
 
 
 def token_of(connection: HTTPConnection) -> str | None:
@@ -29,7 +30,14 @@ def is_by_cookie(connection: HTTPConnection) -> bool:
 
 
 def session_of(connection: HTTPConnection, key: str) -> Session:
-    """Who asks. Raises NotSignedIn."""
+    """Who asks; read once a request. Raises NotSignedIn."""
+    known: Session | None = connection.scope.get(_KNOWN)
+    if known is None:
+        known = connection.scope[_KNOWN] = _read(connection, key)
+    return known
+
+
+def _read(connection: HTTPConnection, key: str) -> Session:
     token = token_of(connection)
     if token is None:
         raise NotSignedIn("Send a bearer token, or sign in: POST /v1/session.")

@@ -7,7 +7,8 @@ Every session runs in UTC and has time-outs, so that nothing waits or holds lock
 from typing import Any, Final, TypeAlias
 
 import psycopg
-from psycopg_pool import ConnectionPool
+from psycopg import OperationalError, errors
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from schemas import limits
 from schemas.settings import DatabaseRole, Settings
@@ -15,6 +16,8 @@ from schemas.settings import DatabaseRole, Settings
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 Pool: TypeAlias = ConnectionPool[Connection]
 
+# What is raised when the server does not answer, or not in time.
+AWAY: Final = (OperationalError, PoolTimeout, errors.LockNotAvailable)
 _TIMEOUTS: Final = {
     "timezone": "UTC",
     "lock_timeout": str(limits.LOCK_TIMEOUT_MS),
