@@ -1,10 +1,10 @@
 """A payee's progress in a period: one committed state, composed of what domain/ says.
 
-Its version is a sum of counters that only rise: the versions of his accounts and alerts, the
-reference version, the seconds sources are complete through, and the business date (the clock's
-settings count more than any date, so that a clock set back still raises it). So it rises whenever
-the answer may differ, also when only a day turns; it is the same in every process; and it stays
-below 2^53, so that JavaScript reads it exactly.
+Its version is a sum of counters that only rise: the versions of his accounts and alerts, how often
+these were acknowledged, the reference version, the seconds sources are complete through, and the
+business date (the clock's settings count more than any date, so that a clock set back still raises
+it). So it rises whenever the answer may differ, also when only a day turns; it is the same in every
+process; and it stays below 2^53, so that JavaScript reads it exactly.
 
 Of an open period, amounts are its positions; of a locked one, what was booked into it: it never
 changes. What a late deal changes in a locked period is booked into an open one, and stands there as
@@ -18,27 +18,26 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from api import periods
+from api import alertviews, periods
 from api.curves import Shapes
 from api.world import World
 from db import progress as rows
 from db import standings
 from db.connect import Connection
-from db.progress import Booked
+from db.progress import Booked, Raised
 from domain import pace
 from domain.exact import exact_arithmetic
 from domain.progress import Attainment, attainment
 from domain.terms import terms_of
 from schemas.ids import PayeeId, account_id
-from schemas.live import AlertView, ComponentProgress, PayeeProgress
-from schemas.messages import Alert, PeriodState
-from schemas.money import ONE, ZERO, exact, ratio, text_of
+from schemas.live import ComponentProgress, PayeeProgress
+from schemas.messages import PeriodState
+from schemas.money import ZERO, text_of
 from schemas.reference import Period
 from schemas.state import AccountState, Position
 
 _DAYS_FROM: Final = dt.date(1990, 1, 1)
 _CLOCK_SETTING: Final = 100_000  # more days than there are between the years 1990 and 2100
-_HUNDRED: Final = Decimal(100)
 
 
 class ProgressAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,9 +113,13 @@ def _progress(
         earned_provisional="0" if is_final else text_of(earned),
         earned_final=text_of(earned) if is_final else "0",
         components=components,
-        alerts=tuple(map(_alert_view, rows.raised_alerts(connection, payee_id, period.period_id))),
+        alerts=tuple(map(alertviews.view, _raised(connection, payee_id, period))),
         corrections=text_of(money.corrections),
     )
+
+
+def _raised(connection: Connection, payee_id: PayeeId, period: Period) -> tuple[Raised, ...]:
+    return rows.raised_alerts(connection, [payee_id], period.period_id)
 
 
 def _pace(reached: Decimal, expected: pace.Expected) -> Decimal | None:
@@ -187,24 +190,6 @@ def _planned(world: World, payee_id: PayeeId, period: Period) -> list[str]:
     assignment = world.reference.assignment_on(payee_id, day)
     plan = world.reference.plan_of(assignment, period) if assignment else None
     return [part.component for part in plan.components] if plan else []
-
-
-def _alert_view(alert: Alert) -> AlertView:
-    return AlertView(
-        alert_id=alert.alert_id,
-        kind=alert.kind,
-        severity=alert.severity,
-        raised_on=alert.raised_on or alert.business_date,
-        text=(
-            f"{_percent(alert.attainment_ratio)} of quota, where {_percent(alert.expected_share)} "
-            f"is expected by now ({alert.curve}). {alert.suggested_action}"
-        ).strip(),
-    )
-
-
-def _percent(fraction: str) -> str:
-    """Rounded down to a tenth of a percent: never a false 100 %."""
-    return f"{ratio(exact(fraction) * _HUNDRED, ONE, places=1)} %"
 
 
 def _text(value: Decimal | None) -> str | None:

@@ -18,12 +18,14 @@ VERSIONS: Final[LiteralString] = """
 SELECT p.payee_id,
        coalesce((SELECT sum(a.version) FROM accounts a WHERE a.payee_id = p.payee_id), 0)::bigint
      + coalesce((SELECT sum(l.version) FROM alerts l WHERE l.payee_id = p.payee_id), 0)::bigint
+     + (SELECT count(*) FROM alert_acknowledgements k WHERE k.payee_id = p.payee_id)
   FROM unnest(%(payee_ids)s::text[]) AS p (payee_id)
 """
 
 
 def versions(connection: Connection, payee_ids: Sequence[str]) -> dict[str, int]:
-    """The sum of the versions of each payee's accounts and alerts: it rises with every change."""
+    """The sum of the versions of each payee's accounts and alerts, and how often one of these was
+    acknowledged: it rises with every change."""
     return dict(connection.execute(VERSIONS, {"payee_ids": list(payee_ids)}).fetchall())
 
 
@@ -104,20 +106,35 @@ def booked(connection: Connection, payee_id: PayeeId, period_id: PeriodId) -> tu
     return tuple(Booked(*row) for row in found)
 
 
-ALERTS: Final[LiteralString] = """
-SELECT content::text FROM alerts
- WHERE payee_id = %(payee_id)s AND period_id = %(period_id)s
-   AND state = 'raised' AND content IS NOT NULL
- ORDER BY raised_on, kind
+class Raised(NamedTuple):
+    """An alert that stands raised, and whether somebody has acknowledged this raising."""
+
+    payee_id: PayeeId
+    alert: Alert
+    is_acknowledged: bool
+
+
+_ALERT: Final = msgspec.json.Decoder(Alert)
+RAISED: Final[LiteralString] = """
+SELECT a.payee_id, a.content::text,
+       EXISTS (SELECT FROM alert_acknowledgements k
+                WHERE k.alert_id = a.alert_id AND k.raised_on = a.raised_on)
+  FROM alerts a
+ WHERE a.payee_id = ANY(%(payee_ids)s) AND a.period_id = %(period_id)s
+   AND a.state = 'raised' AND a.content IS NOT NULL
+ ORDER BY a.payee_id, a.raised_on, a.kind
 """
 
 
 def raised_alerts(
-    connection: Connection, payee_id: PayeeId, period_id: PeriodId
-) -> tuple[Alert, ...]:
-    """The alerts that stand raised for a payee in a period."""
-    found = connection.execute(ALERTS, {"payee_id": payee_id, "period_id": period_id})
-    return tuple(msgspec.json.decode(content, type=Alert) for (content,) in found)
+    connection: Connection, payee_ids: Sequence[PayeeId], period_id: PeriodId
+) -> tuple[Raised, ...]:
+    """The alerts that stand raised for those payees in a period."""
+    found = connection.execute(RAISED, {"payee_ids": list(payee_ids), "period_id": period_id})
+    return tuple(
+        Raised(payee_id, _ALERT.decode(content), is_acknowledged)
+        for payee_id, content, is_acknowledged in found
+    )
 
 
 COMPLETE_SECONDS: Final[LiteralString] = """

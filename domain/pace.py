@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from domain.calendar import working_days
-from schemas.money import ONE, ZERO, ratio
+from schemas.money import ONE, ZERO, RoundingMode, ratio, rounded
 from schemas.reference import Calendar, Curve, Period
 
 WITHOUT_LAST_YEAR: Final = f"{Curve.WORKING_DAYS} (no last year)"
@@ -56,6 +56,12 @@ def pace_ratio(attainment_ratio: Decimal, expected: Expected) -> Decimal | None:
 def gap_to_quota(credited: Decimal, quota: Decimal) -> Decimal:
     """What is missing to the quota, never below zero."""
     return max(quota - credited, ZERO)
+
+
+def short_of_pace(credited: Decimal, quota: Decimal, expected_share: Decimal) -> Decimal:
+    """The money that is missing to what is expected so far, to the cent, never below zero."""
+    missing = max(quota * expected_share - credited, ZERO)
+    return rounded(missing, mode=RoundingMode.HALF_EVEN, places=_MONEY_PLACES)
 
 
 def to_go(

@@ -10,10 +10,16 @@ import enum
 
 import msgspec
 
-from schemas.live import AlertView, Clock, Stamps
+from schemas import live
+from schemas.live import Clock, Stamps
 from schemas.messages import DealStatus, PeriodState, RefusalCode, Role
 from schemas.money import Booked
 from schemas.state import HoldReason
+
+# Shown by frames and answers alike, so declared there.
+PayeeRef = live.PayeeRef
+TeamRow = live.TeamRow
+TeamState = live.TeamState
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -46,13 +52,6 @@ class DealFate(_Answer, frozen=True):
     fate_words: str  # one sentence: what, and why
     next_step: str | None  # what to do, when there is something to do
     booked_at: dt.datetime | None  # None: not booked yet
-
-
-class PayeeRef(_Answer, frozen=True):
-    """A payee by id and name; a colleague whom you may not see has neither."""
-
-    payee_id: str | None
-    name: str
 
 
 class DealRow(_Answer, frozen=True):
@@ -350,49 +349,6 @@ class FeedPage(_Answer, frozen=True):
 
 
 # ---- the team -----------------------------------------------------------------------------------
-
-
-class TeamRow(_Answer, frozen=True):
-    """One person of a team. `credited` counts his own deals (owner and splits), each once."""
-
-    payee_id: str
-    name: str
-    title: str | None
-    territory: str | None
-    is_lead: bool
-    credited: Booked
-    quota: Booked | None
-    attainment_ratio: Booked | None
-    pace_ratio: Booked | None
-    gap_to_quota: Booked | None
-    short_of_pace: Booked | None  # expected by now - credited, never below zero
-    required_per_remaining_working_day: Booked | None
-    last_credit_on: dt.date | None
-    held: int  # how many shares of his wait
-    alerts: tuple[AlertView, ...]
-
-
-class TeamState(_Answer, frozen=True):
-    """A manager's team: those with open alerts first, then by money short of pace."""
-
-    manager: PayeeRef
-    stamps: Stamps
-    business_date: dt.date
-    rows: tuple[TeamRow, ...]
-    total_credited: Booked  # the sum of the rows
-    total_quota: Booked | None  # the sum of the rows' quotas
-    total_ratio: Booked | None
-    total_gap: Booked | None
-    total_short_of_pace: Booked
-    required_per_remaining_working_day: Booked | None
-    working_days_left: int
-    expected_share: Booked | None
-    curve: str | None
-    pace_ratio: Booked | None
-    ledger_credited: Booked  # what the manager's own account says of the team
-    not_in_rows: Booked  # ledger_credited - total_credited: credited while they were elsewhere
-    reconciliation: str  # in words, with the amounts
-    open_alerts: int
 
 
 class TeamAnswer(_Answer, frozen=True):

@@ -1,8 +1,9 @@
 """The frames of `WS /v1/live`. JSON text frames; each has a `type`.
 
 A client authenticates (the cookie does it for browsers; machines send `authenticate` first), then
-watches channels: "board:<board_id>", "payee:<payee_id>". The server answers with a snapshot that
-has a version, then newer versions only. A heartbeat comes every LIVE_HEARTBEAT_SECONDS.
+watches channels: "board:<board_id>", "payee:<payee_id>", "team:<payee_id>" of who leads somebody.
+The server answers with a snapshot that has a version, then newer versions only. A heartbeat comes
+every LIVE_HEARTBEAT_SECONDS.
 """
 
 import datetime as dt
@@ -109,9 +110,12 @@ class AlertView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A raised alert as the payee and his manager read it."""
 
     alert_id: str
+    payee_id: str  # whom it is about
     kind: AlertKind
     severity: Severity
     raised_on: dt.date
+    is_acknowledged: bool  # somebody has said so of this raising
+    short_of_pace: Booked  # expected by then - credited, never below zero
     text: str
 
 
@@ -137,6 +141,56 @@ class PayeeProgress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     components: tuple[ComponentProgress, ...]
     alerts: tuple[AlertView, ...]
     corrections: Booked = "0"  # of earlier, locked periods, booked into this one; in earned_*
+
+
+class PayeeRef(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A payee by id and name; a colleague whom you may not see has neither."""
+
+    payee_id: str | None
+    name: str
+
+
+class TeamRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One person of a team. `credited` counts his own deals (owner and splits), each once."""
+
+    payee_id: str
+    name: str
+    title: str | None
+    territory: str | None
+    is_lead: bool  # whose team it is: his own deals
+    credited: Booked
+    quota: Booked | None  # for his own deals; the quota of a whole team is not his row's
+    attainment_ratio: Booked | None
+    pace_ratio: Booked | None
+    gap_to_quota: Booked | None
+    short_of_pace: Booked | None  # expected by now - credited, never below zero
+    required_per_remaining_working_day: Booked | None
+    last_credit_on: dt.date | None
+    held: int  # how many shares of his wait
+    alerts: tuple[AlertView, ...]
+
+
+class TeamState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A manager's team: those with open alerts first, then by money short of pace."""
+
+    manager: PayeeRef
+    stamps: Stamps
+    business_date: dt.date
+    rows: tuple[TeamRow, ...]
+    total_credited: Booked  # the sum of the rows
+    total_quota: Booked | None  # the sum of the rows' quotas
+    total_ratio: Booked | None
+    total_gap: Booked | None
+    total_short_of_pace: Booked
+    required_per_remaining_working_day: Booked | None
+    working_days_left: int
+    expected_share: Booked | None
+    curve: str | None
+    pace_ratio: Booked | None
+    ledger_credited: Booked  # what the manager's own account says of the team and himself
+    not_in_rows: Booked  # ledger_credited - total_credited: credited while they were elsewhere
+    reconciliation: str  # in words, with the amounts
+    open_alerts: int  # raised and not acknowledged
 
 
 class Hello(Frame, frozen=True, tag="hello"):
@@ -168,6 +222,15 @@ class PayeeSnapshot(Frame, frozen=True, tag="payee"):
     clock: Clock
 
 
+class TeamSnapshot(Frame, frozen=True, tag="team"):
+    """A manager's team in the period of today."""
+
+    channel: str
+    version: int
+    team: TeamState
+    clock: Clock
+
+
 class Heartbeat(Frame, frozen=True, tag="heartbeat"):
     """All is well, and what time it is in the business."""
 
@@ -189,7 +252,7 @@ class Refused(Frame, frozen=True, tag="error"):
     channel: str | None = None
 
 
-ServerFrame = Hello | BoardSnapshot | PayeeSnapshot | Heartbeat | Unwatched | Refused
+ServerFrame = Hello | BoardSnapshot | PayeeSnapshot | TeamSnapshot | Heartbeat | Unwatched | Refused
 
 
 class CloseCode(enum.IntEnum):

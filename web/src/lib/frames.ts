@@ -62,9 +62,13 @@ export interface ComponentProgress {
 
 export interface AlertView {
   alert_id: string;
+  /** Whom it is about. */
+  payee_id: string;
   kind: 'off_pace';
   severity: 'warning' | 'severe';
   raised_on: Day;
+  is_acknowledged: boolean;
+  short_of_pace: Booked;
   text: string;
 }
 
@@ -88,6 +92,62 @@ export interface PayeeProgress {
   components: readonly ComponentProgress[];
   alerts: readonly AlertView[];
   corrections?: Booked;
+}
+
+/** A payee by id and name; a colleague whom you may not see has neither. */
+export interface PayeeRef {
+  payee_id: string | null;
+  name: string;
+}
+
+/** One person of a team. `credited` counts his own deals (owner and splits), each once. */
+export interface TeamRow {
+  payee_id: string;
+  name: string;
+  title: string | null;
+  territory: string | null;
+  /** Whose team it is: his own deals. */
+  is_lead: boolean;
+  credited: Booked;
+  quota: Booked | null;
+  attainment_ratio: Booked | null;
+  pace_ratio: Booked | null;
+  gap_to_quota: Booked | null;
+  /** Expected by now - credited, never below zero. */
+  short_of_pace: Booked | null;
+  required_per_remaining_working_day: Booked | null;
+  last_credit_on: Day | null;
+  /** How many shares of his wait. */
+  held: number;
+  alerts: readonly AlertView[];
+}
+
+/** A manager's team: those with open alerts first, then by money short of pace. */
+export interface TeamState {
+  manager: PayeeRef;
+  stamps: Stamps;
+  business_date: Day;
+  rows: readonly TeamRow[];
+  /** The sum of the rows. */
+  total_credited: Booked;
+  /** The sum of the rows' quotas. */
+  total_quota: Booked | null;
+  total_ratio: Booked | null;
+  total_gap: Booked | null;
+  total_short_of_pace: Booked;
+  required_per_remaining_working_day: Booked | null;
+  working_days_left: number;
+  expected_share: Booked | null;
+  curve: string | null;
+  pace_ratio: Booked | null;
+  /** What the manager's own account says of the team and himself. */
+  ledger_credited: Booked;
+  /** ledger_credited - total_credited: credited while they were elsewhere. */
+  not_in_rows: Booked;
+  /** In words, with the amounts. */
+  reconciliation: string;
+  /** Raised and not acknowledged. */
+  open_alerts: number;
 }
 
 export interface Watch {
@@ -126,6 +186,14 @@ export interface PayeeSnapshot {
   clock: Clock;
 }
 
+export interface TeamSnapshot {
+  type: 'team';
+  channel: string;
+  version: number;
+  team: TeamState;
+  clock: Clock;
+}
+
 export interface Heartbeat {
   type: 'heartbeat';
   clock: Clock;
@@ -144,9 +212,9 @@ export interface Refused {
   channel?: string | null;
 }
 
-export type ServerFrame = Hello | BoardSnapshot | PayeeSnapshot | Heartbeat | Unwatched | Refused;
+export type Snapshot = BoardSnapshot | PayeeSnapshot | TeamSnapshot;
+export type ServerFrame = Hello | Snapshot | Heartbeat | Unwatched | Refused;
 export type ClientFrame = Watch | Unwatch;
-export type Snapshot = BoardSnapshot | PayeeSnapshot;
 
 /** Why the server closes the socket. */
 export const CloseCode = {
@@ -161,3 +229,4 @@ export const CloseCode = {
 
 export const boardChannel = (boardId: string): string => `board:${boardId}`;
 export const payeeChannel = (payeeId: string): string => `payee:${payeeId}`;
+export const teamChannel = (payeeId: string): string => `team:${payeeId}`;
