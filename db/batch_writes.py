@@ -14,7 +14,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _MOVE_DEALS: Final = (
     "SELECT move_deals(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], "
     "%s::text[], %s::numeric[], %s::text[], %s::date[], %s::text[], %s::text[], "
-    "%s::text[]::json[], %s, %s, %s)"
+    "%s::text[], %s::text[]::json[], %s, %s, %s)"
 )
 _DROP_HOLDS: Final = """
 DELETE FROM holds h USING unnest(%s::text[], %s::int[]) AS u(deal_id, held)
@@ -310,6 +310,7 @@ def _deal_columns(row: DealRow) -> tuple[Any, ...]:
         row.closed_on,
         deal.channel,
         row.outcome.value,
+        _array(row.named),
         _json(state),
     )
 

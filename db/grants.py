@@ -115,7 +115,7 @@ READER_SEES: Final[dict[str, tuple[str, ...]]] = {
     "source_records": (),
     "dead_letters": _but("dead_letters", "value"),
     "deal_revisions": _but("deal_revisions", "content"),
-    "deals": _but("deals", "name", "customer", "state"),
+    "deals": _but("deals", "name", "customer", "named", "state"),
     "notes": _but("notes", "text"),
     "alert_acknowledgements": _but("alert_acknowledgements", "text"),
     "idempotency_keys": (),

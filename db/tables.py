@@ -219,6 +219,7 @@ deals = sa.Table(
     _on("closed_on", null=True),
     _text("channel", null=True),
     _text("outcome"),  # credited, held, not_eligible, not_counted (open, lost, cancelled)
+    sa.Column("named", pg.ARRAY(sa.Text), nullable=False),  # "source:key" of owner and shares
     _json("state"),  # schemas.state.DealState
     _big("reference_version"),
     _at("received_at"),  # when it was booked first: never changes
@@ -227,6 +228,12 @@ deals = sa.Table(
     sa.Index(None, "closed_on"),
     sa.Index(None, "received_at", "deal_id"),
     sa.Index(None, "search_key", postgresql_ops={"search_key": "text_pattern_ops"}),
+    sa.Index(  # whom a deal names that is credited stands in `credits`
+        None,
+        "named",
+        postgresql_using="gin",
+        postgresql_where=sa.text("outcome <> 'credited'::text AND named <> '{}'::text[]"),
+    ),
 )
 
 accounts = sa.Table(
@@ -304,6 +311,7 @@ dead_letters = sa.Table(
     _at("booked_at"),
     sa.Index(None, "batch"),
     sa.Index(None, "booked_at"),
+    sa.Index(None, "source_key"),
 )
 
 partitions = sa.Table(

@@ -89,6 +89,18 @@ def people_source(state: DealState) -> str:
     return next(named, ranked[0].source)
 
 
+def named_keys(state: DealState) -> tuple[str, ...]:
+    """Whom the deal names, owner and shares, each once: "source:key" of the source that says so."""
+    deal = merged(state)
+    if deal is None:
+        return ()
+    keys = ((deal.owner_key,) if deal.owner_key else ()) + tuple(s.payee_key for s in deal.splits)
+    if not keys:
+        return ()
+    source = people_source(state)
+    return tuple(dict.fromkeys(f"{source}:{key}" for key in keys))
+
+
 def _with(state: DealState, facets: tuple[Facet, ...], seen: tuple[Seen, ...]) -> DealState:
     return DealState(
         deal_id=state.deal_id,

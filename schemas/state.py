@@ -247,6 +247,7 @@ class DealRow(_State, frozen=True):
     content: DealChanged  # the merge of its facets
     closed_on: dt.date | None  # also where the source has only an instant
     outcome: DealOutcome
+    named: tuple[str, ...]  # "source:key" of its owner and shares
     holds_changed: bool
 
 

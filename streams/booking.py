@@ -8,7 +8,7 @@ import msgspec
 
 from domain import accounts
 from domain.reference import Reference
-from domain.revisions import merged
+from domain.revisions import merged, named_keys
 from schemas.ids import AccountId, tracking_id
 from schemas.messages import Cause, PeriodState, SourceRange
 from schemas.state import (
@@ -198,6 +198,7 @@ def _deal_row(step: DealStep, at: dt.datetime, reference: Reference) -> DealRow:
         content=content,
         closed_on=reference.closed_day(content),
         outcome=outcome_of(state),
+        named=named_keys(state),
         holds_changed=step.holds_changed,
     )
 

@@ -35,24 +35,27 @@ END $$;
 CREATE OR REPLACE FUNCTION move_deals(
     ids text[], new_versions bigint[], sources text[], names text[], customers text[],
     statuses text[], amounts numeric[], currencies text[], closed date[], channels text[],
-    outcomes text[], states json[], reference bigint, at timestamptz, by_batch bigint
+    outcomes text[], named_keys text[], states json[], reference bigint, at timestamptz,
+    by_batch bigint
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE moved int;
 BEGIN
     INSERT INTO deals AS d (deal_id, version, source, name, customer, status, amount, currency,
-                            closed_on, channel, outcome, state, search_key, reference_version,
-                            received_at, booked_at, batch)
-    SELECT u.*, lower(substr(u.id, strpos(u.id, ':') + 1)), reference, at, at, by_batch
+                            closed_on, channel, outcome, named, state, search_key,
+                            reference_version, received_at, booked_at, batch)
+    SELECT u.id, u.version, u.source, u.name, u.customer, u.status, u.amount, u.currency,
+           u.closed_on, u.channel, u.outcome, u.named::text[], u.state,
+           lower(substr(u.id, strpos(u.id, ':') + 1)), reference, at, at, by_batch
       FROM unnest(ids, new_versions, sources, names, customers, statuses, amounts, currencies,
-                  closed, channels, outcomes, states)
+                  closed, channels, outcomes, named_keys, states)
         AS u(id, version, source, name, customer, status, amount, currency, closed_on, channel,
-             outcome, state)
+             outcome, named, state)
      ORDER BY 1
         ON CONFLICT (deal_id) DO UPDATE
        SET version = excluded.version, source = excluded.source, name = excluded.name,
            customer = excluded.customer, status = excluded.status, amount = excluded.amount,
            currency = excluded.currency, closed_on = excluded.closed_on, channel = excluded.channel,
-           outcome = excluded.outcome, state = excluded.state,
+           outcome = excluded.outcome, named = excluded.named, state = excluded.state,
            reference_version = excluded.reference_version, booked_at = excluded.booked_at,
            batch = excluded.batch
      WHERE d.version = excluded.version - 1;
