@@ -5,6 +5,7 @@ sends `authenticate` with its bearer token as the first frame. No token ever sta
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
@@ -18,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from api import access, channels, signin
 from api.hub import GONE, Subscriber
 from api.problems import NotSignedIn
+from api.rates import Bucket
 from api.services import Services, services_of
 from api.sessions import Session
 from api.world import World
@@ -98,16 +100,26 @@ async def _serve(socket: WebSocket, services: Services, session: Session, world:
 async def _read_all(
     socket: WebSocket, services: Services, subscriber: Subscriber
 ) -> CloseCode | None:
-    """Frames of the client, one after the other, until it goes."""
+    """Frames of the client, one after the other, until it goes or sends too many."""
+    bucket = Bucket(services.budgets.frames, time.monotonic())
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
             return None
-        await _take(message, services, subscriber)
+        frame = _decoded(message)
+        if not bucket.take(time.monotonic(), _cost(frame)).is_within:
+            return CloseCode.TOO_FAST
+        await _take(frame, services, subscriber)
 
 
-async def _take(message: Mapping[str, Any], services: Services, subscriber: Subscriber) -> None:
-    frame = _decoded(message)
+def _cost(frame: ClientFrame | None) -> int:
+    """What a frame takes of the socket's budget: one, and one for each channel it names."""
+    if isinstance(frame, Watch | Unwatch):
+        return 1 + min(len(frame.channels), limits.WATCHED_CHANNELS_MAX + 1)
+    return 1
+
+
+async def _take(frame: ClientFrame | None, services: Services, subscriber: Subscriber) -> None:
     match frame:
         case None:
             _refuse(
