@@ -16,7 +16,7 @@ _OWN_WORDS: Final = frozenset(
         *("cli.failures.Failure", "deploy.local.errors.LocalError"),
         *("schemas.settings.SettingMissing", "schemas.settings.SettingInvalid"),
         *("db.installation.NotInstalled", "db.installation.InstalledOtherwise"),
-        *("ingest.csv_files.FileRefused", "ingest.mapping.MappingRefused"),
+        *("ingest.tables.FileRefused", "ingest.mapping.MappingRefused"),
         *("ingest.publish.PublishFailed", "streams.outbound.PublishFailed"),
     )
 )

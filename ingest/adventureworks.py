@@ -24,9 +24,10 @@ from ingest.adventureworks_files import (
     open_text,
     read,
 )
-from ingest.csv_deals import to_deal
-from ingest.csv_files import RowError, read_table
+from ingest.csv_files import read_table
+from ingest.file_deals import to_deal
 from ingest.mapping import columns_of, read_mapping
+from ingest.tables import RowError
 from schemas.ids import ComponentId, PlanId, digest
 from schemas.messages import DealChanged, Role
 from schemas.plan import Component, MarginalTable, Measure, PlanDocument, RateOf, Tier

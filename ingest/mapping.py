@@ -8,6 +8,9 @@
   "values": {"status": {"Gewonnen": "won", "Offen": "open"}},
   "date_formats": ["%d.%m.%Y"], "decimal": ",", "grouping": "."
 }
+
+Decimal sign, grouping and date formats say how people wrote text. A workbook's numbers and dates
+are read as what they are. The date format "serial" is the day number of a spreadsheet (41729).
 """
 
 from typing import Annotated, Final, Literal
@@ -15,21 +18,16 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from ingest.fields import FIELDS, Kind
 from schemas.messages import Key, Scalar, SourceName, Text
 
-CANONICAL: Final = frozenset(
-    (
-        *("key", "deal_id", "revision", "changed_on", "changed_at", "status", "name", "type"),
-        *("amount", "currency", "stage", "stage_entered_on", "expected_close_on", "closed_on"),
-        *("closed_at", "channel", "territory_key", "owner_key", "source_url"),
-        *("customer.key", "customer.name", "customer.country", "customer.industry"),
-    )
-)
-REQUIRED: Final = ("key", "revision", "changed_on", "status")
-AMOUNTS: Final = frozenset(("amount",))
-NUMBERS: Final = frozenset(("revision",))
-DATES: Final = frozenset(("changed_on", "stage_entered_on", "expected_close_on", "closed_on"))
-INSTANTS: Final = frozenset(("changed_at", "closed_at"))
+CANONICAL: Final = frozenset(field.name for field in FIELDS)
+REQUIRED: Final = tuple(field.name for field in FIELDS if field.is_required)
+AMOUNTS: Final = frozenset(field.name for field in FIELDS if field.kind is Kind.AMOUNT)
+REVISIONS: Final = frozenset(field.name for field in FIELDS if field.kind is Kind.REVISION)
+DATES: Final = frozenset(field.name for field in FIELDS if field.kind is Kind.DATE)
+INSTANTS: Final = frozenset(field.name for field in FIELDS if field.kind is Kind.INSTANT)
+SERIAL: Final = "serial"  # a date format
 
 
 class MappingRefused(Exception):
@@ -48,7 +46,9 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     date_formats: Annotated[tuple[str, ...], Meta(min_length=1)] = ("%Y-%m-%d",)
     decimal: Literal[".", ","] = "."
     grouping: Literal["", ".", ",", " ", "'"] = ""
-    delimiter: Literal[",", ";"] | None = None  # None: the one its header has
+    delimiter: Literal[",", ";", "\t"] | None = None  # None: the one its header has
+    encoding: Literal["utf-8", "cp1252"] = "utf-8"  # of a CSV file without a byte order mark
+    sheet: Text | None = None  # of a workbook; None: the first
 
 
 def read_mapping(text: bytes) -> Mapping:
@@ -73,6 +73,9 @@ def check(mapping: Mapping) -> None:
     missing = [field for field in REQUIRED if field not in filled]
     if missing:
         raise MappingRefused(f"{missing[0]!r} has neither a column nor a constant")
+    for form in mapping.date_formats:
+        if form != SERIAL and "%" not in form:
+            raise MappingRefused(f"date format {form!r} has no parts; write it as '%d.%m.%Y'")
     if mapping.grouping == mapping.decimal:
         raise MappingRefused("grouping and decimal are the same character")
     if any(name.startswith("customer.") for name in filled) and "customer.key" not in filled:

@@ -127,4 +127,15 @@ RATE_CALLERS_MAX: Final = 20_000  # remembered of each budget
 # Files (ingest/)
 FILE_BYTES_MAX: Final = 200_000_000
 FILE_ROWS_MAX: Final = 1_000_000
+XLSX_UNPACKED_BYTES_MAX: Final = 1_000_000_000
+XLSX_CELLS_MAX: Final = 12_000_000  # the rectangle of all its cells, held in memory
+COLUMNS_SAMPLE_ROWS: Final = 20
+TRIAL_PAGE_ROWS: Final = 2_000  # of a dry run: deals read and credited together
+IMPORT_BYTES_MAX: Final = 50_000_000
+IMPORTS_RUNNING_MAX: Final = 1
+IMPORTS_WAITING_MAX: Final = 10
+IMPORT_EFFECTS_MAX: Final = 200
+IMPORT_ERRORS_SHOWN_MAX: Final = 50
+IMPORT_SECONDS_SILENT_MAX: Final = 120  # then whoever worked on it has died
+IMPORT_BEAT_SECONDS: Final = 1
 APPLY_SECONDS_MAX: Final = 600  # a load waits so long for what it sent to be in the ledger

@@ -81,16 +81,18 @@ def deals(
     **Example**  `paceboard load deals orders.csv --mapping orders.json --dry-run`
     """
     from cli.files import good_deals, inspect, write_refused
+    from ingest.files import on_disk
     from ingest.mapping import read_mapping
     from ingest.publish import publish_deals
 
+    opened = on_disk(file)
     declared = read_mapping(mapping.read_bytes())
     with step(f"reading {file}") as progress:
-        found = inspect(file, declared, say=progress.say)
+        found = inspect(opened, declared, say=progress.say)
         progress.result = f"{found.good:,} good, {len(found.refused):,} refused"
     if found.refused:
         target = errors or file.with_name(f"{file.stem}.errors.csv")
-        write_refused(target, found)
+        write_refused(target, opened, declared, found.refused)
         err.print(f"refused rows are in {target}, each with its reason")
     if dry_run or not found.good or (all_or_nothing and found.refused):
         out.print("nothing was sent")
@@ -98,7 +100,7 @@ def deals(
         with step("deals to Kafka") as progress:
             published = publish_deals(
                 where.settings(),
-                good_deals(file, declared),
+                good_deals(opened, declared),
                 is_replay=is_history,
                 progress=lambda count: progress.say(f"{count:,}"),
             )

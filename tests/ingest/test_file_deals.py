@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from domain.contract import check
-from ingest.csv_deals import Result, deals, to_deal
-from ingest.csv_files import FileRefused, Row, RowError, read_file, read_table, write_errors
+from ingest import files
+from ingest.csv_files import read_table, write_errors
+from ingest.file_deals import Result, deals, to_deal
 from ingest.mapping import Mapping, MappingRefused, columns_of, read_mapping
+from ingest.tables import FileRefused, Row, RowError, Table
 from schemas.messages import DealChanged, DealStatus
 
 GERMAN = Mapping(
@@ -136,10 +138,10 @@ def test_error_file_can_be_mended_and_loaded_again() -> None:
     bad = 'A;x;31.03.2014;Offen;"1.000,00";;;;"mit; Zeichen"'
     (result,) = results(bad)
     assert isinstance(result.outcome, RowError)
-    out = io.StringIO()
-    count = write_errors(out, HEADER.split(";"), [(result.row, result.outcome)], delimiter=";")
-    assert count == 1
-    header, line = out.getvalue().splitlines()
+    out = io.BytesIO()
+    table = Table(tuple(HEADER.split(";")), iter([result.row]), ";")
+    assert write_errors(out, table, {2: result.outcome}) == 1
+    header, line = out.getvalue().decode("utf-8-sig").splitlines()
     assert header == f"{HEADER};row;column;error_code;message;expected"
     assert line.startswith('A;x;31.03.2014;Offen;1.000,00;;;;"mit; Zeichen";2;Version;unreadable;')
     (again,) = results(line, header=header)
@@ -157,7 +159,7 @@ def test_byte_order_mark_and_comma(tmp_path: Path) -> None:
         source="crm",
         columns={"key": "key", "revision": "v", "changed_on": "at", "status": "state"},
     )
-    with read_file(path, required=columns_of(mapping)) as table:
+    with files.read(files.on_disk(path), mapping) as table:
         (result,) = deals(table, mapping)
     assert isinstance(result.outcome, DealChanged)
     assert result.outcome.deal_id == "crm:A"
@@ -181,8 +183,9 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, content: bytes, say
     path.write_bytes(content)
 
     def read() -> Iterator[Row]:
-        required = ("key", "v", "at", "state")
-        with read_file(path, required=required, rows_max=3, bytes_max=150) as table:
+        columns = {"key": "key", "revision": "v", "changed_on": "at", "status": "state"}
+        mapping = Mapping(source="crm", columns=columns)
+        with files.read(files.on_disk(path, bytes_max=150), mapping, rows_max=3) as table:
             yield from table.rows
 
     with pytest.raises(FileRefused, match=says):
