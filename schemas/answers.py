@@ -610,22 +610,27 @@ class ImportState(enum.StrEnum):
 
 
 class ImportCounts(_Answer, frozen=True):
-    """How many rows are what."""
+    """How many rows are what: rows = new + changed + unchanged + refused."""
 
     rows: int
     new: int
     changed: int
-    unchanged: int
+    unchanged: int  # known already, or superseded
+    superseded: int  # of those: a higher revision of the deal is known
     refused: int
     sent: int
 
 
 class ImportMoney(_Answer, frozen=True):
-    """What the file would change for one payee and period."""
+    """What the file would change for one payee and period.
+
+    `credited` counts all his credits of the period, those of his team as well.
+    """
 
     payee: PayeeRef
-    period: str
+    period: str  # the origin
     period_state: PeriodState
+    booked_into: str  # the same period; of a locked one the first open period after it
     currency: str
     credited: Booked  # the change
     earned: Booked
@@ -655,14 +660,16 @@ class ImportAnswer(_Answer, frozen=True):
     counts: ImportCounts
     credited: tuple[QueueMoney, ...]  # the change, each deal once
     earned: tuple[QueueMoney, ...]  # the change
+    corrections: tuple[QueueMoney, ...]  # of `earned`: of locked periods, booked into open ones
     held: int  # shares that would wait
     not_eligible: int
     effects: tuple[ImportMoney, ...]  # most money first, at most IMPORT_EFFECTS_MAX
     effects_count: int
     first_errors: tuple[ImportFault, ...]  # at most IMPORT_ERRORS_SHOWN_MAX
     has_error_file: bool
-    problem: str | None  # why it failed
+    problem: str | None  # why it failed, and what to do
     done_rows: int  # of the step under way
+    of_rows: int | None  # None: not counted yet
     was_loaded_before: bool  # the same file with the same mapping
 
 
@@ -677,9 +684,11 @@ class Columns(_Answer, frozen=True):
     """What a file's header looks like, and the mapping that would fit best."""
 
     header: tuple[str, ...]
-    sheet: str | None
+    sheet: str | None  # of a workbook
+    sheets: tuple[str, ...]
     sample: tuple[tuple[str, ...], ...]  # the first rows
-    guess: msgspec.Raw  # a mapping document
+    guess: msgspec.Raw  # a mapping document; it may lack a field that a mapping needs
+    doubts: tuple[str, ...]  # sentences: what a person must look at
     saved: tuple[str, ...]  # ids of saved mappings whose columns are all there
 
 

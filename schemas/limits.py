@@ -131,7 +131,6 @@ XLSX_UNPACKED_BYTES_MAX: Final = 1_000_000_000
 XLSX_CELLS_MAX: Final = 12_000_000  # the rectangle of all its cells, held in memory
 COLUMNS_SAMPLE_ROWS: Final = 20
 TRIAL_PAGE_ROWS: Final = 2_000  # of a dry run: deals read and credited together
-IMPORT_BYTES_MAX: Final = 50_000_000
 IMPORTS_RUNNING_MAX: Final = 1
 IMPORTS_WAITING_MAX: Final = 10
 IMPORT_EFFECTS_MAX: Final = 200
