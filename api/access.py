@@ -77,6 +77,12 @@ def require_board(session: Session, board_id: str, world: World) -> Board:
     return board
 
 
+def require_admin(session: Session) -> None:
+    """What only admins see is not there for anybody else. Raises NotFound."""
+    if session.role is not UserRole.ADMIN:
+        raise NotFound
+
+
 def require_posting(session: Session) -> None:
     """Deals are posted by admins, and by machines whose token has the scope. Raises Forbidden."""
     if session.role is not UserRole.ADMIN and Scope.DEALS_WRITE not in session.scopes:

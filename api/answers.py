@@ -24,7 +24,11 @@ def answer(body: Any, *, status: int = 200, headers: dict[str, str] | None = Non
 
 def versioned(request: Request, body: Any, tag: str) -> Response:
     """A JSON answer with a weak ETag; 304 without a body when the caller has it."""
-    etag = f'W/"{tag}"'
+    return tagged(request, body, f'W/"{tag}"')
+
+
+def tagged(request: Request, body: Any, etag: str) -> Response:
+    """The same with a whole ETag."""
     headers = {"ETag": etag, "Cache-Control": _PRIVATE, "Vary": "Authorization, Cookie"}
     if _has(request, etag):
         return Response(status_code=304, headers=headers)
@@ -42,4 +46,5 @@ def only(request: Request, *known: str) -> None:
 
 def _has(request: Request, etag: str) -> bool:
     held = request.headers.get("if-none-match", "")
-    return held.strip() == "*" or etag in (part.strip() for part in held.split(","))
+    parts = {part.strip().removeprefix("W/") for part in held.split(",")}
+    return held.strip() == "*" or etag.removeprefix("W/") in parts

@@ -1,6 +1,5 @@
 """What a posted body says: deals that may be sent, or what is wrong with each. Pure."""
 
-import re
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,7 +14,6 @@ from schemas.refusals import REMEDIES
 
 _DEAL: Final = msgspec.json.Decoder(DealChanged)
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_UNKNOWN_FIELD: Final = re.compile(r"Object contains unknown field `([^`.\[\]$]+)`")
 _FIELDS: Final = frozenset(DealChanged.__struct_fields__)
 
 
@@ -78,7 +76,7 @@ def _item(raw: bytes, place: str, traceparent: str, is_replay: bool) -> Item:
     try:
         deal = _DEAL.decode(raw)
     except msgspec.ValidationError as error:
-        at, what = _place(str(error))
+        at, what = place(str(error))
         return _refused(raw, RefusalCode.BREAKS_CONTRACT, place + at, what)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _refused(raw, RefusalCode.UNREADABLE, place, str(error))
@@ -92,14 +90,6 @@ def _item(raw: bytes, place: str, traceparent: str, is_replay: bool) -> Item:
     digest = contract.content_digest(deal)
     tracking = tracking_id(deal.source, deal.key, deal.revision, digest)
     return Item(DealRecord(deal, value, tracking, traceparent, is_replay), None)
-
-
-def _place(problem: str) -> tuple[str, str]:
-    """msgspec says 'Expected `str`, got `float` - at `$.amount`', and names an unknown field."""
-    what, _, where = problem.rpartition(" - at `")
-    what, at = (what, pointer(where.rstrip("`"))) if what else (problem, "")
-    unknown = _UNKNOWN_FIELD.fullmatch(what)
-    return (at + pointer(unknown[1]) if unknown else at), what
 
 
 def _is_field(where: str) -> bool:

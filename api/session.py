@@ -11,7 +11,6 @@ from api import sessions, signed, signin
 from api.answers import answer, only
 from api.openapi import Example, operation
 from api.problems import (
-    Fault,
     Forbidden,
     Invalid,
     Malformed,
@@ -20,13 +19,13 @@ from api.problems import (
     Unavailable,
     UnknownParameter,
 )
+from api.reading import decoded
 from api.services import services_of
 from api.sessions import Session, UserRole
 from schemas import limits
 
 router = APIRouter()
 
-SIGN_IN_BYTES_MAX: Final = 4_096
 _READS: Final = (UnknownParameter, NotSignedIn)
 
 
@@ -109,16 +108,7 @@ async def sign_in(request: Request) -> Response:
 
 
 async def _wanted(request: Request) -> SignIn:
-    body = await request.body()
-    try:
-        if len(body) > SIGN_IN_BYTES_MAX:
-            raise msgspec.DecodeError("the body is too large")
-        return msgspec.json.decode(body, type=SignIn)
-    except msgspec.ValidationError as error:
-        fault = Fault(code="invalid", detail=str(error), pointer="", remedy='{"user_id": "..."}')
-        raise Invalid(str(error), errors=(fault,)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"The body is not JSON: {error}.") from error
+    return decoded(await request.body(), SignIn, remedy='Send {"user_id": "..."}.')
 
 
 @router.get(

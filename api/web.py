@@ -12,7 +12,25 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
-PAGES: Final = ("/", "/boards/{board_id}", "/people/{payee_id}")
+PAGES: Final = (
+    "/",
+    "/boards",
+    "/boards/{board_id}",
+    "/people/{payee_id}",
+    "/people/{payee_id}/deals/{deal_id}",
+    "/people/{payee_id}/statements",
+    "/people/{payee_id}/statements/{period}",
+    "/deals/{deal_id}",
+    "/team/{payee_id}",
+    "/alerts/{alert_id}",
+    "/admin",
+    "/admin/held",
+    "/admin/dead-letters",
+    "/admin/not-eligible",
+    "/admin/periods/{period}",
+    "/imports",
+    "/imports/{import_id}",
+)
 FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
 _WITH_DIGEST: Final = re.compile(r"-[\w-]{8}\.\w+$")
 ASKED_EACH_TIME: Final = "no-cache"
