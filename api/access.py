@@ -48,6 +48,17 @@ def may_see_payee(session: Session, payee_id: PayeeId, world: World) -> bool:
             return True
 
 
+def payees_seen(session: Session, world: World) -> tuple[PayeeId, ...] | None:
+    """All payees whose figures may be seen; None: everybody's."""
+    if session.role is UserRole.ADMIN:
+        return None
+    return tuple(
+        PayeeId(payee)
+        for payee in sorted(world.people)
+        if may_see_payee(session, PayeeId(payee), world)
+    )
+
+
 def may_see_board(session: Session, board: Board, world: World) -> bool:
     """By the board's visibility: everyone who is signed in; its team and who is above; managers."""
     if session.role is UserRole.ADMIN or board.visibility == "everyone":
@@ -83,9 +94,14 @@ def require_admin(session: Session) -> None:
         raise NotFound
 
 
+def may_ask_fates(session: Session) -> bool:
+    """Admins and machines that post deals may ask what became of anything that was sent."""
+    return session.role is UserRole.ADMIN or Scope.DEALS_WRITE in session.scopes
+
+
 def require_posting(session: Session) -> None:
     """Deals are posted by admins, and by machines whose token has the scope. Raises Forbidden."""
-    if session.role is not UserRole.ADMIN and Scope.DEALS_WRITE not in session.scopes:
+    if not may_ask_fates(session):
         raise Forbidden(
             f"To post deals, sign in as an admin or use a token with the scope "
             f"'{Scope.DEALS_WRITE}' (paceboard token --scope {Scope.DEALS_WRITE})."

@@ -15,6 +15,7 @@ from starlette.types import Lifespan
 
 from api import (
     config,
+    deal_reads,
     deals,
     docs,
     health,
@@ -53,7 +54,7 @@ def create_app(settings: Settings, *, outbound: Deals | None = None) -> FastAPI:
         openapi_url=None,
         separate_input_output_schemas=False,
     )
-    for part in (deals, standings, payees, session, me, health, live, docs):
+    for part in (deals, deal_reads, standings, payees, session, me, health, live, docs):
         app.include_router(part.router)
     web.install(app, config.web_folder(settings))
     openapi.install(app)
@@ -76,6 +77,7 @@ def _lifespan(settings: Settings, outbound: Deals | None) -> Lifespan[FastAPI]:
                 ("live sweep", services.live.sweep()),
                 ("live feed", services.feed.run()),
                 ("idempotency sweep", services.idempotency.sweep()),
+                ("postings", services.postings.run()),
             )
         ]
         for task in beside:
@@ -88,6 +90,7 @@ def _lifespan(settings: Settings, outbound: Deals | None) -> Lifespan[FastAPI]:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await services.deals.stop()
+            await asyncio.to_thread(services.last_words)
             await asyncio.to_thread(services.close)
 
     return lifespan

@@ -117,7 +117,8 @@ async def post_deals(request: Request) -> Response:
     """
     services = services_of(request)
     only(request)
-    access.require_posting(signed.session(request))
+    session = signed.session(request)
+    access.require_posting(session)
     items = posting.read(
         await _body(request),
         traceparent=tracing.traceparent(request.headers.get("traceparent")),
@@ -126,6 +127,8 @@ async def post_deals(request: Request) -> Response:
     records = [item.record for item in items if item.record is not None]
     in_the_way = await _in_the_way(services) if records else None
     acknowledged = [False] * len(records) if in_the_way else await _sent(services, records)
+    sent = [record for record, is_there in zip(records, acknowledged, strict=True) if is_there]
+    services.postings.note(sent, posted_by=session.user_id)
     recorded = dict(zip(map(id, records), acknowledged, strict=True))
     why = in_the_way or LATE
     fates = tuple(_fate(index, item, recorded, why) for index, item in enumerate(items))

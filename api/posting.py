@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from api import reading
 from api.outbound import DealRecord, encoded
 from api.problems import Fault, Invalid, Malformed, pointer
 from domain import contract
@@ -76,7 +77,7 @@ def _item(raw: bytes, place: str, traceparent: str, is_replay: bool) -> Item:
     try:
         deal = _DEAL.decode(raw)
     except msgspec.ValidationError as error:
-        at, what = place(str(error))
+        at, what = reading.place(str(error))
         return _refused(raw, RefusalCode.BREAKS_CONTRACT, place + at, what)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _refused(raw, RefusalCode.UNREADABLE, place, str(error))

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+import structlog
 from starlette.requests import HTTPConnection
 
 from api import config
@@ -13,12 +14,15 @@ from api.idempotency import Idempotency
 from api.livefeed import Live
 from api.metrics import Metrics
 from api.outbound import Deals
+from api.postings import Postings
 from api.rates import Rates
 from api.views import Views
 from api.world import Worlds
-from db.connect import Pool, pool
+from db.connect import AWAY, Pool, pool
 from schemas import limits
 from schemas.settings import DatabaseRole, Settings
+
+log = structlog.get_logger(__name__)
 
 APPLICATION: Final = "paceboard api"
 
@@ -39,6 +43,7 @@ class Services:
         self.budgets = config.budgets(settings)
         self.rates = Rates(self.budgets, self.session_key)
         self.idempotency = Idempotency(self.pool)
+        self.postings = Postings(self.pool)
         self.readers = ThreadPoolExecutor(limits.LIVE_READERS_MAX, thread_name_prefix="live")
         self.live = Live(self.worlds, self.shapes, self.readers)
         self.feed = Feed(settings, self.hub)
@@ -54,6 +59,13 @@ class Services:
     def hub(self) -> Hub:
         """Who watches what."""
         return self.live.hub
+
+    def last_words(self) -> None:
+        """Write down what still waits, if the database is there."""
+        try:
+            self.postings.write()
+        except AWAY as error:
+            log.warning("postings.lost", error=type(error).__name__)
 
     def close(self) -> None:
         """Give back threads and connections."""

@@ -107,6 +107,11 @@ class Reference:
         """Whom a source's own key names."""
         return self._payees.get((source, key))
 
+    def keys_of(self, payees: Iterable[PayeeId]) -> list[str]:
+        """The keys by which sources name those payees, as "source:key"."""
+        wanted = set(payees)
+        return [f"{source}:{key}" for (source, key), p in self._payees.items() if p in wanted]
+
     def person_on(self, payee_id: PayeeId, day: dt.date) -> Person | None:
         """The payee's person row in force on a day."""
         return self._people.get(payee_id, _NOTHING).on(day)

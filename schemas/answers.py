@@ -42,9 +42,9 @@ class Fate(enum.StrEnum):
 
 
 class DealFate(_Answer, frozen=True):
-    """What became of what was sent under a tracking id."""
+    """What became of one thing that was sent: a revision of a deal, or a refused record."""
 
-    tracking_id: str
+    tracking_id: str | None  # None: a refused record that cannot be read
     deal_id: str | None
     source: str | None
     revision: int | None
@@ -52,6 +52,12 @@ class DealFate(_Answer, frozen=True):
     fate_words: str  # one sentence: what, and why
     next_step: str | None  # what to do, when there is something to do
     booked_at: dt.datetime | None  # None: not booked yet
+
+
+class Fates(_Answer, frozen=True):
+    """What was sent about a deal, newest first, at most REVISIONS_SHOWN_MAX."""
+
+    rows: tuple[DealFate, ...]
 
 
 class DealRow(_Answer, frozen=True):
