@@ -59,6 +59,19 @@ def payees_seen(session: Session, world: World) -> tuple[PayeeId, ...] | None:
     )
 
 
+def may_see_team(session: Session, payee_id: PayeeId, world: World) -> bool:
+    """The team of who leads somebody today, for himself, who leads him, and admins."""
+    return may_see_payee(session, payee_id, world) and leads(world, payee_id)
+
+
+def leads(world: World, payee_id: PayeeId) -> bool:
+    """Whether somebody reports to a payee today."""
+    return any(
+        payee_id in world.reference.managers_above(PayeeId(other), world.today)
+        for other in world.people
+    )
+
+
 def may_see_board(session: Session, board: Board, world: World) -> bool:
     """By the board's visibility: everyone who is signed in; its team and who is above; managers."""
     if session.role is UserRole.ADMIN or board.visibility == "everyone":
@@ -76,6 +89,13 @@ def is_another(session: Session, payee_id: PayeeId) -> bool:
 def require_payee(session: Session, payee_id: str, world: World) -> PayeeId:
     """The payee, if he may be seen. Raises NotFound."""
     if not may_see_payee(session, PayeeId(payee_id), world):
+        raise NotFound
+    return PayeeId(payee_id)
+
+
+def require_team(session: Session, payee_id: str, world: World) -> PayeeId:
+    """Who leads a team that may be seen. Raises NotFound."""
+    if not may_see_team(session, PayeeId(payee_id), world):
         raise NotFound
     return PayeeId(payee_id)
 
@@ -116,7 +136,7 @@ def board_of(world: World, board_id: str) -> Board | None:
 
 
 def may_watch(session: Session, channel: str, world: World) -> bool:
-    """A live channel: "board:<board_id>" or "payee:<payee_id>"."""
+    """A live channel: "board:<board_id>", "payee:<payee_id>" or "team:<payee_id>"."""
     try:
         now = in_force(session, world)
     except NotSignedIn:
@@ -125,6 +145,8 @@ def may_watch(session: Session, channel: str, world: World) -> bool:
     match kind:
         case "payee":
             return may_see_payee(now, PayeeId(name), world)
+        case "team":
+            return may_see_team(now, PayeeId(name), world)
         case "board":
             board = board_of(world, name)
             return board is not None and may_see_board(now, board, world)

@@ -22,6 +22,7 @@ from api import (
     live,
     me,
     openapi,
+    pay_reads,
     payees,
     problems,
     session,
@@ -54,7 +55,7 @@ def create_app(settings: Settings, *, outbound: Deals | None = None) -> FastAPI:
         openapi_url=None,
         separate_input_output_schemas=False,
     )
-    for part in (deals, deal_reads, standings, payees, session, me, health, live, docs):
+    for part in (deals, deal_reads, standings, payees, pay_reads, session, me, health, live, docs):
         app.include_router(part.router)
     web.install(app, config.web_folder(settings))
     openapi.install(app)

@@ -1,4 +1,4 @@
-"""Live channels as the database has them: "board:<board_id>" and "payee:<payee_id>".
+"""Live channels as the database has them: "board:...", "payee:...", "team:..." and an id.
 
 One reading serves all who watch a channel: what is sent says nothing about the viewer.
 """
@@ -7,22 +7,24 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from api import access, boards, periods, progress
+from api import access, boards, periods, progress, teams
 from api.curves import Shapes
 from api.hub import ChannelState
 from api.world import World, Worlds
 from db import boards as board_rows
 from db import progress as progress_rows
+from db import team as team_rows
 from db.connect import Connection
 from schemas.ids import PayeeId
-from schemas.live import BoardSnapshot, PayeeSnapshot, ServerFrame
+from schemas.live import BoardSnapshot, PayeeSnapshot, ServerFrame, TeamSnapshot
 
 BOARD = "board"
 PAYEE = "payee"
+TEAM = "team"
 
 
 def channel(kind: str, name: str) -> str:
-    """The channel of a board or a payee."""
+    """The channel of a board, a payee or a team."""
     return f"{kind}:{name}"
 
 
@@ -39,6 +41,8 @@ def read(worlds: Worlds, shapes: Shapes, name: str) -> ChannelState | None:
             return _board(connection, world, shapes, subject)
         if kind == PAYEE:
             return _payee(connection, world, shapes, PayeeId(subject))
+        if kind == TEAM:
+            return _team(connection, world, shapes, PayeeId(subject))
     return None
 
 
@@ -47,8 +51,12 @@ def versions(worlds: Worlds, names: Sequence[str]) -> tuple[World, dict[str, int
     with worlds.snapshot() as (connection, world):
         found = board_rows.versions(connection, _subjects(BOARD, names))
         counted = progress_rows.versions(connection, _subjects(PAYEE, names))
+        managers = _subjects(TEAM, names)
+        mark = team_rows.mark(connection) if managers else 0
         complete_seconds = progress_rows.complete_seconds(connection)
+    team_version = teams.version(world, mark, complete_seconds)
     return world, {
+        **{channel(TEAM, manager): team_version for manager in managers},
         **{channel(BOARD, board_id): version for board_id, version in found.items()},
         **{
             channel(PAYEE, payee_id): progress.version(world, versions, complete_seconds)
@@ -92,3 +100,19 @@ def _payee(
     )
     covers = progress_rows.account_versions(connection, payee_id)
     return ChannelState(found.version, encoded(frame), covers)
+
+
+def _team(
+    connection: Connection, world: World, shapes: Shapes, manager: PayeeId
+) -> ChannelState | None:
+    period = periods.current(world)
+    if period is None or not access.leads(world, manager):
+        return None
+    found = teams.answer(connection, world, shapes, manager, period)
+    frame = TeamSnapshot(
+        channel=channel(TEAM, manager),
+        version=found.version,
+        team=found.team,
+        clock=world.now.frame,
+    )
+    return ChannelState(found.version, encoded(frame), {})

@@ -5,6 +5,7 @@ hint that is lost (Kafka away, the moment before the first fetch) is made good b
 """
 
 import asyncio
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -47,10 +48,14 @@ class _Alert(msgspec.Struct):
 class Feed:
     """Keeps a consumer running as long as it is not stopped."""
 
-    def __init__(self, settings: Settings, hub: Hub) -> None:
+    def __init__(
+        self, settings: Settings, hub: Hub, teams_of: Callable[[str], Iterable[str]]
+    ) -> None:
+        """`teams_of` says whose teams a payee is in today."""
         self._servers = settings.kafka.split(",")
         self._topics = {BY_NAME[name].full_name(settings.topic_prefix): name for name in TOPICS}
         self._hub = hub
+        self._teams_of = teams_of
         self.is_connected = False
 
     async def run(self) -> None:
@@ -99,7 +104,14 @@ class Feed:
                     progress = msgspec.json.decode(value, type=_Progress)
                     name = channels.channel(channels.PAYEE, payee_id)
                     self._hub.hint(name, progress.account_id, progress.version)
+                self._hint_teams(payee_id)
             case _:
                 alert = msgspec.json.decode(value, type=_Alert)
                 if alert.payee_id is not None:
                     self._hub.hint(channels.channel(channels.PAYEE, alert.payee_id))
+                    self._hint_teams(alert.payee_id)
+
+    def _hint_teams(self, payee_id: str) -> None:
+        if self._hub.is_watched_kind(channels.TEAM):
+            for manager in self._teams_of(payee_id):
+                self._hub.hint(channels.channel(channels.TEAM, manager))

@@ -192,6 +192,10 @@ class Hub:
         """Whether anybody wants hints of it."""
         return channel in self._channels
 
+    def is_watched_kind(self, kind: str) -> bool:
+        """Whether anybody watches a channel of that kind."""
+        return any(channel.startswith(f"{kind}:") for channel in self._channels)
+
     def watched(self) -> tuple[str, ...]:
         """The channels somebody watches."""
         return tuple(self._channels)

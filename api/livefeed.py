@@ -24,6 +24,7 @@ from api.sessions import Session
 from api.world import World, Worlds
 from db.installation import NotInstalled
 from schemas import limits
+from schemas.ids import PayeeId
 from schemas.live import CloseCode, Heartbeat, Unwatched
 
 T = TypeVar("T")
@@ -101,6 +102,13 @@ class Live:
     def may_watch(self, session: Session, name: str) -> bool:
         """By the newest world that was read."""
         return self._world is not None and access.may_watch(session, name, self._world)
+
+    def teams_of(self, payee_id: str) -> tuple[str, ...]:
+        """Whose teams a payee is in today, his own among them."""
+        if self._world is None:
+            return ()
+        above = self._world.reference.managers_above(PayeeId(payee_id), self._world.today)
+        return (payee_id, *above)
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)

@@ -16,6 +16,7 @@ from api.metrics import Metrics
 from api.outbound import Deals
 from api.postings import Postings
 from api.rates import Rates
+from api.statements import Locks
 from api.views import Views
 from api.world import Worlds
 from db.connect import AWAY, Pool, pool
@@ -44,9 +45,10 @@ class Services:
         self.rates = Rates(self.budgets, self.session_key)
         self.idempotency = Idempotency(self.pool)
         self.postings = Postings(self.pool)
+        self.locks = Locks()
         self.readers = ThreadPoolExecutor(limits.LIVE_READERS_MAX, thread_name_prefix="live")
         self.live = Live(self.worlds, self.shapes, self.readers)
-        self.feed = Feed(settings, self.hub)
+        self.feed = Feed(settings, self.hub, self.live.teams_of)
         self.metrics.watch(
             gauges={
                 "paceboard_live": self._live_gauges,

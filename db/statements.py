@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -180,3 +181,69 @@ def _columns(statement: Statement) -> tuple[object, ...]:
         statement.statement_hash,
         msgspec.json.encode(statement.lines).decode(),
     )
+
+
+class Kept(NamedTuple):
+    """A frozen statement, whole."""
+
+    account_id: AccountId
+    period_id: PeriodId
+    earned: Decimal
+    currency: str
+    line_count: int
+    statement_hash: str
+    frozen_at: dt.datetime
+    lines: tuple[Line, ...]
+
+
+KEPT: Final = """
+SELECT account_id, period_id, earned, currency, line_count, statement_hash, frozen_at, lines::text
+  FROM statements WHERE payee_id = %s AND period_id = %s ORDER BY account_id"""
+
+
+def kept(conn: Connection, payee_id: str, period_id: PeriodId) -> list[Kept]:
+    """A payee's frozen statements of a period, one an account."""
+    rows = conn.execute(KEPT, (payee_id, period_id))
+    return [Kept._make((*row[:7], _LINES.decode(row[7]))) for row in rows]
+
+
+class Sum(NamedTuple):
+    """What a payee has booked in a period, and what is frozen of it."""
+
+    period_id: PeriodId
+    earned: Decimal
+    currency: str
+    accounts: int
+    frozen: int
+    line_count: int | None
+    hashes: tuple[str, ...]
+    frozen_at: dt.datetime | None
+
+
+SUMS: Final = """
+SELECT b.booking_period, sum(b.earned), min(b.currency), count(*), count(s.account_id),
+       sum(s.line_count)::int, coalesce(array_agg(s.statement_hash ORDER BY s.account_id)
+           FILTER (WHERE s.account_id IS NOT NULL), '{}'), max(s.frozen_at)
+  FROM (SELECT account_id, booking_period, sum(earned) AS earned, min(currency) AS currency
+          FROM ledger
+         WHERE account_id IN (SELECT account_id FROM accounts WHERE payee_id = %s)
+         GROUP BY account_id, booking_period) b
+  LEFT JOIN statements s ON s.account_id = b.account_id AND s.period_id = b.booking_period
+ GROUP BY b.booking_period"""
+
+
+def sums(conn: Connection, payee_id: str) -> list[Sum]:
+    """A payee's periods with entries, in no order."""
+    return [Sum._make((*row[:6], tuple(row[6]), row[7])) for row in conn.execute(SUMS, (payee_id,))]
+
+
+WITH_ENTRIES: Final = """
+SELECT DISTINCT account_id FROM ledger
+ WHERE booking_period = %s
+   AND account_id IN (SELECT account_id FROM accounts WHERE payee_id = %s)
+ ORDER BY 1"""
+
+
+def accounts_with_entries(conn: Connection, payee_id: str, period_id: PeriodId) -> list[AccountId]:
+    """A payee's accounts in which something is booked in the period."""
+    return [AccountId(row[0]) for row in conn.execute(WITH_ENTRIES, (period_id, payee_id))]

@@ -227,7 +227,7 @@ class StatementRow(_Answer, frozen=True):
     earned: Booked
     currency: str
     line_count: int | None  # None: not frozen yet
-    statement_hash: str | None  # of a locked period
+    statement_hashes: tuple[str, ...]  # of a locked period: one an account
     frozen_at: dt.datetime | None
 
 
@@ -251,27 +251,38 @@ class StatementPart(_Answer, frozen=True):
     lines: int
 
 
+class StatementAccount(_Answer, frozen=True):
+    """One account's part of a statement. A payee has an account a plan year; what corrects an
+    earlier year is booked there."""
+
+    account_id: str
+    earned: Booked
+    line_count: int
+    statement_hash: str
+    is_frozen: bool
+    frozen_at: dt.datetime | None
+
+
 class StatementAnswer(_Answer, frozen=True):
     """The statement of an open or locked period; its lines are a list of their own."""
 
     payee: PayeeRef
     stamps: Stamps
-    account_id: str
-    credited: Booked
+    accounts: tuple[StatementAccount, ...]
+    credited: Booked  # what counts for attainment
     earned: Booked
     earned_by_entries: Booked  # the ledger's sum; always the same as earned
     parts: tuple[StatementPart, ...]
     line_count: int
-    statement_hash: str
     is_frozen: bool
-    frozen_at: dt.datetime | None
     version: int
 
 
 class LineView(_Answer, frozen=True):
     """A line of a statement: one credit's share in canonical order, or a correction."""
 
-    ordinal: int
+    account_id: str
+    ordinal: int  # in its account's statement, as it stands now
     deal_id: str | None
     key: str | None
     deal_name: str | None
@@ -314,15 +325,16 @@ class FeedDeal(_Answer, frozen=True):
     key: str
     name: str | None
     credited: Booked
-    earned: Booked
+    earned: Booked | None  # None: rates have changed since, so it cannot be told apart
     rate_text: str | None
     words: str  # "SO69393: 32,184.03 credited, +482.76 at 1.5 %"
 
 
 class FeedItem(_Answer, frozen=True):
-    """One change of a payee's credit or pay, or of his alerts: one line per cause.
+    """One change of a payee's credit or pay, of his alerts, or a statement that was frozen.
 
-    All entries of one batch, component and origin period are one item.
+    A change of money is one entry of the ledger: what one batch changed in one component, origin
+    period and assignment. Once there an item never changes.
     """
 
     id: str

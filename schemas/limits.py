@@ -91,6 +91,7 @@ LIST_ROWS_DEFAULT: Final = 50
 CURSOR_LENGTH_MAX: Final = 2_000
 REVISIONS_SHOWN_MAX: Final = 100  # of one deal, the newest
 DEAL_LETTERS_READ_MAX: Final = 50  # refused records of one deal, the newest
+FEED_DEALS_MAX: Final = 20  # shown of one change
 POSTINGS_QUEUED_MAX: Final = 50_000  # posted, and not written down yet
 POSTINGS_HOURS: Final = 72  # what was posted can be asked for so long before it is booked
 POSTINGS_BEAT_SECONDS: Final = 0.2

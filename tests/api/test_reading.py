@@ -431,7 +431,7 @@ async def test_what_is_not_there_is_a_problem(api: Served) -> None:
     for method, path, status in (
         ("GET", "/v1/nothing", 404),
         ("PUT", "/v1/deals", 405),
-        ("GET", "/v1/deals", 405),
+        ("DELETE", "/v1/periods", 405),
     ):
         answer = await api.client.request(method, path)
         assert answer.status_code == status
