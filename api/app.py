@@ -14,17 +14,20 @@ from starlette.responses import Response
 from starlette.types import Lifespan
 
 from api import (
+    alerts,
     config,
     deal_reads,
     deals,
     docs,
     health,
     live,
+    locks,
     me,
     openapi,
     pay_reads,
     payees,
     problems,
+    queues,
     session,
     standings,
     web,
@@ -55,7 +58,21 @@ def create_app(settings: Settings, *, outbound: Deals | None = None) -> FastAPI:
         openapi_url=None,
         separate_input_output_schemas=False,
     )
-    for part in (deals, deal_reads, standings, payees, pay_reads, session, me, health, live, docs):
+    for part in (
+        deals,
+        deal_reads,
+        standings,
+        payees,
+        pay_reads,
+        alerts,
+        queues,
+        locks,
+        session,
+        me,
+        health,
+        live,
+        docs,
+    ):
         app.include_router(part.router)
     web.install(app, config.web_folder(settings))
     openapi.install(app)

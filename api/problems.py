@@ -100,6 +100,12 @@ class MethodNotAllowed(ApiError):
     status, slug, title = 405, "method-not-allowed", "This address takes another method"
 
 
+class Conflict(ApiError):
+    """What is there now does not allow it: nothing was changed."""
+
+    status, slug, title = 409, "conflict", "It is not so any more"
+
+
 class InProgress(ApiError):
     """The first request with this Idempotency-Key has not been answered yet."""
 
@@ -172,6 +178,7 @@ KINDS: Final[tuple[type[ApiError], ...]] = (
     Forbidden,
     NotFound,
     MethodNotAllowed,
+    Conflict,
     InProgress,
     PreconditionFailed,
     TooLarge,

@@ -12,6 +12,7 @@ from api.feed import Feed
 from api.hub import Hub
 from api.idempotency import Idempotency
 from api.livefeed import Live
+from api.lock_runs import PeriodLocks
 from api.metrics import Metrics
 from api.outbound import Deals
 from api.postings import Postings
@@ -46,6 +47,7 @@ class Services:
         self.idempotency = Idempotency(self.pool)
         self.postings = Postings(self.pool)
         self.locks = Locks()
+        self.period_locks = PeriodLocks(settings)
         self.readers = ThreadPoolExecutor(limits.LIVE_READERS_MAX, thread_name_prefix="live")
         self.live = Live(self.worlds, self.shapes, self.readers)
         self.feed = Feed(settings, self.hub, self.live.teams_of)

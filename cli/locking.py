@@ -3,18 +3,18 @@
 import datetime as dt
 from collections.abc import Callable
 
-from cli.failures import Failure
-from db import reference
-from db.connect import Connection
-from schemas.messages import PeriodState
-from schemas.settings import Settings
-from streams.period_lock import (
+from api.period_lock import (
     DrainTimedOut,
     FreezeTimedOut,
     LockRefused,
     LockResult,
     lock_period,
 )
+from cli.failures import Failure
+from db import reference
+from db.connect import Connection
+from schemas.messages import PeriodState
+from schemas.settings import Settings
 
 
 def open_before(conn: Connection, date: dt.date) -> list[str]:

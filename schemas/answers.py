@@ -419,7 +419,8 @@ class AlertRow(_Answer, frozen=True):
     manager: PayeeRef | None
     period: str
     period_name: str
-    raised_on: dt.date
+    raised_on: dt.date  # this time; of a cleared one the last time
+    first_raised_at: dt.datetime  # never changes
     last_change_on: dt.date
     version: int
     words: str  # "Shu Ito is off pace"
@@ -454,6 +455,7 @@ class AlertAnswer(_Answer, frozen=True):
     deal_count: int
     suggested_action: str
     may_acknowledge: bool
+    may_note: bool
     events: tuple[AlertEvent, ...]
     notes: tuple[AlertNote, ...]
 

@@ -98,11 +98,11 @@ def lock(
 
 def _check(settings: Settings, period_id: str) -> None:
     """Print what a lock would freeze now. Exits with 3 when it would be refused."""
+    from api.period_lock import LockRefused
+    from api.period_lock import check as look
     from cli.database import connected
     from schemas.messages import PeriodState
     from schemas.money import text_of
-    from streams.period_lock import LockRefused
-    from streams.period_lock import check as look
 
     with connected(settings, "period") as conn:
         try:

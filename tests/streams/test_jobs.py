@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from db import leases, relay
+from db.business import Business
 from db.connect import Connection
 from db.leases import LeaseLost
 from db.reference import reference_change
@@ -27,7 +28,6 @@ from schemas.messages import (
 from schemas.settings import Settings
 from schemas.topics import DEALS
 from streams.alerts import Alerts
-from streams.business import Business
 from streams.holding import Holding, Job
 from streams.jobs import AlertOutbox, Jobs
 from streams.outbound import Outbound, PublishFailed

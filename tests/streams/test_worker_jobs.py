@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
+from api.period_lock import lock_period
 from db.reference import reference_change
 from deploy.local.stack import Stack
 from schemas.ids import AccountId
@@ -33,7 +34,6 @@ from schemas.messages import (
 )
 from schemas.settings import Settings
 from schemas.topics import DEALS
-from streams.period_lock import lock_period
 from tests.books import set_day, won
 from tests.database import ADA, BEN, FIRST, MEG, SECOND, YEAR, company, connected, copied
 from tests.services import unique_name

@@ -15,6 +15,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from api.period_lock import DrainTimedOut, LockRefused, LockResult, Progress, check, lock_period
 from db import leases, periods
 from db import statements as statement_rows
 from db.connect import Connection
@@ -30,7 +31,6 @@ from schemas.state import Line
 from streams.freezing import Freezing, derived
 from streams.holding import Holding
 from streams.jobs import Jobs, standard_jobs
-from streams.period_lock import DrainTimedOut, LockRefused, LockResult, Progress, check, lock_period
 from tests.books import Books, Heard, emptied, set_day, won
 from tests.database import ADA, BEN, FIRST, MEG, SECOND, YEAR, company, connected, copied
 

@@ -19,6 +19,7 @@ import msgspec
 
 from db import periods, reference, relay, standings
 from db import statements as statement_rows
+from db.business import Business
 from db.connect import Connection
 from db.periods import Booked, HeldMoney
 from db.statements import Frozen
@@ -29,7 +30,6 @@ from schemas.messages import Drain, PeriodLocked, PeriodState
 from schemas.reference import Period
 from schemas.settings import Settings
 from schemas.topics import DEALS
-from streams.business import Business
 
 ROUNDS: Final = (1, 2)
 
@@ -83,15 +83,20 @@ def check(conn: Connection, period_id: str) -> LockCheck:
     """What would be frozen. Raises LockRefused for a period that does not exist."""
     moment = Business(conn)()
     period = _known(moment.reference, period_id)
+    return check_in(conn, moment.reference, moment.today, period)
+
+
+def check_in(conn: Connection, known: Reference, today: dt.date, period: Period) -> LockCheck:
+    """The same of a period under reference data, on a business date."""
     return LockCheck(
         period=period,
-        refusal=refusal(moment.reference, period),
-        has_ended=period.ends_on <= moment.today,
+        refusal=refusal(known, period),
+        has_ended=period.ends_on <= today,
         complete_through=standings.complete_through(conn),
         booked=periods.booked(conn, period.period_id),
         held=tuple(periods.held(conn, period)),
         dead_letters=periods.dead_letters(conn),
-        currency=moment.reference.currency,
+        currency=known.currency,
     )
 
 
