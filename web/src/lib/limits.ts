@@ -33,3 +33,20 @@ export const BAR_RATIO_MIN = -0.15;
 export const PERCENT_PLACES = 1;
 export const POINTS_PLACES = 2;
 export const MONEY_PLACES = 2;
+
+/** How often pages without a live channel ask again, while somebody looks. */
+export const POLL_MS = 5_000;
+/** The same while something runs that the reader waits for: a lock, a file. */
+export const POLL_BUSY_MS = 1_000;
+/** Alerts come with the team's frames; this catches what no frame tells, as another's note. */
+export const POLL_ALERTS_MS = 15_000;
+/** The longest note (TEXT_LENGTH_MAX). */
+export const NOTE_LENGTH_MAX = 400;
+/** Rows of a page of a list. */
+export const PAGE_ROWS = 50;
+/** Alerts shown in one tab. */
+export const ALERTS_MAX = 200;
+/** The largest file (FILE_BYTES_MAX). */
+export const FILE_BYTES_MAX = 200_000_000;
+/** What a search waits for after the last key. */
+export const TYPING_MS = 250;

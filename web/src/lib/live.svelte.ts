@@ -6,12 +6,15 @@ import type { Snapshot } from './frames.ts';
 import { businessTime, IDLE, isLive, type Channel, type Live } from './live.ts';
 import { look, NOTHING, paused, resumed, type Shown } from './pause.ts';
 
-export type Look = 'live' | 'stale' | 'paused' | 'loading' | 'refused';
+/** `quiet`: the page shows nothing live. */
+export type Look = 'live' | 'stale' | 'paused' | 'loading' | 'refused' | 'quiet';
 
 export class LivePage {
   state = $state.raw<Live>(IDLE);
   now = $state(Date.now());
-  shown = $state.raw<Shown>(NOTHING);
+  /** What is shown of each channel. */
+  all = $state.raw<Readonly<Record<string, Shown>>>({});
+  /** The channel that the page is about. */
   channelName = $state('');
   /** Business time at which the reader paused. */
   pausedAt = $state.raw<number | null>(null);
@@ -25,12 +28,15 @@ export class LivePage {
     });
   }
 
-  /** Shows one channel, from the start. */
-  open(channel: string): void {
-    if (channel === this.channelName) return;
+  /** Shows the channel that a page is about, from the start, and `beside` it others. */
+  open(channel: string, beside: readonly string[] = []): void {
+    const wanted = [...new Set([channel, ...beside])].filter(Boolean);
+    const isSame = channel === this.channelName;
+    if (isSame && wanted.join('\n') === Object.keys(this.all).join('\n')) return;
     this.channelName = channel;
-    this.shown = NOTHING;
-    this.#connection.want(channel ? [channel] : []);
+    const keeps = (name: string): Shown => (isSame ? this.shownOf(name) : NOTHING);
+    this.all = Object.fromEntries(wanted.map((name) => [name, keeps(name)]));
+    this.#connection.want(wanted);
   }
 
   leave(): void {
@@ -43,11 +49,27 @@ export class LivePage {
 
   pause(): void {
     this.pausedAt = this.businessNow;
-    this.shown = paused(this.shown);
+    this.#each(paused);
   }
 
   resume(): void {
-    this.shown = resumed(this.shown, this.#channel);
+    this.#each((shown, channel) => resumed(shown, channel));
+  }
+
+  shownOf(channel: string): Shown {
+    return this.all[channel] ?? NOTHING;
+  }
+
+  get shown(): Shown {
+    return this.shownOf(this.channelName);
+  }
+
+  #each(change: (shown: Shown, channel: Channel | undefined) => Shown): void {
+    const entries = Object.entries(this.all);
+    const next = entries.map(([name, shown]) => change(shown, this.state.channels[name]));
+    // A channel that shows the same stays the same object, so that nothing is drawn anew.
+    if (next.every((shown, at) => shown === entries[at]?.[1])) return;
+    this.all = Object.fromEntries(entries.map(([name], at) => [name, next[at] ?? NOTHING]));
   }
 
   get #channel(): Channel | undefined {
@@ -63,6 +85,7 @@ export class LivePage {
   }
 
   get look(): Look {
+    if (!this.channelName) return 'quiet';
     if (this.refusal) return 'refused';
     if (!this.shown.frame) return 'loading';
     if (!isLive(this.state, this.channelName, this.now)) return 'stale';
@@ -93,7 +116,7 @@ export class LivePage {
   #changed(state: Live, now: number, signedOut: () => void): void {
     this.state = state;
     this.now = now;
-    this.shown = look(this.shown, state.channels[this.channelName], !document.hidden);
+    this.#each((shown, channel) => look(shown, channel, !document.hidden));
     if (state.end === 'signed-out') signedOut();
   }
 }

@@ -206,6 +206,7 @@ function understood(state: Live, frame: ServerFrame, now: number): Step {
       return [{ ...next, clock: clockAt(frame.clock, now) }, []];
     case 'board':
     case 'payee':
+    case 'team':
       return [taken({ ...next, clock: clockAt(frame.clock, now) }, frame), []];
     case 'unwatched':
       return [unwatched(next, frame), []];
