@@ -26,7 +26,7 @@ export class Paged<R> {
 
   async #page(cursor: string | null): Promise<void> {
     const question = (this.#asked += 1);
-    this.isReading = true;
+    this.isReading = cursor !== null || this.rows === null;
     try {
       const page = await this.#read(cursor);
       if (question !== this.#asked) return;
