@@ -20,8 +20,10 @@ from api import (
     deals,
     docs,
     health,
+    imports,
     live,
     locks,
+    mappings,
     me,
     openapi,
     pay_reads,
@@ -67,6 +69,8 @@ def create_app(settings: Settings, *, outbound: Deals | None = None) -> FastAPI:
         alerts,
         queues,
         locks,
+        imports,
+        mappings,
         session,
         me,
         health,
@@ -96,6 +100,7 @@ def _lifespan(settings: Settings, outbound: Deals | None) -> Lifespan[FastAPI]:
                 ("live feed", services.feed.run()),
                 ("idempotency sweep", services.idempotency.sweep()),
                 ("postings", services.postings.run()),
+                ("imports", services.imports.run()),
             )
         ]
         for task in beside:

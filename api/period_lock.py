@@ -17,12 +17,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from db import periods, reference, relay, standings
+from db import clock, periods, reference, relay, standings
 from db import statements as statement_rows
-from db.business import Business
 from db.connect import Connection
 from db.periods import Booked, HeldMoney
 from db.statements import Frozen
+from domain.calendar import business_date
+from domain.clock import business_at
 from domain.reference import Reference
 from schemas import limits
 from schemas.ids import PeriodId
@@ -81,9 +82,9 @@ class LockCheck(NamedTuple):
 
 def check(conn: Connection, period_id: str) -> LockCheck:
     """What would be frozen. Raises LockRefused for a period that does not exist."""
-    moment = Business(conn)()
-    period = _known(moment.reference, period_id)
-    return check_in(conn, moment.reference, moment.today, period)
+    known = Reference(reference.read(conn))
+    today = business_date(business_at(clock.rows(conn), dt.datetime.now(dt.UTC)), known.zone)
+    return check_in(conn, known, today, _known(known, period_id))
 
 
 def check_in(conn: Connection, known: Reference, today: dt.date, period: Period) -> LockCheck:

@@ -11,6 +11,7 @@ from api.curves import Shapes
 from api.feed import Feed
 from api.hub import Hub
 from api.idempotency import Idempotency
+from api.import_runs import ImportRuns
 from api.livefeed import Live
 from api.lock_runs import PeriodLocks
 from api.metrics import Metrics
@@ -47,6 +48,7 @@ class Services:
         self.idempotency = Idempotency(self.pool)
         self.postings = Postings(self.pool)
         self.locks = Locks()
+        self.imports = ImportRuns(settings, self.pool, self.worlds)
         self.period_locks = PeriodLocks(settings)
         self.readers = ThreadPoolExecutor(limits.LIVE_READERS_MAX, thread_name_prefix="live")
         self.live = Live(self.worlds, self.shapes, self.readers)
@@ -66,6 +68,7 @@ class Services:
 
     def last_words(self) -> None:
         """Write down what still waits, if the database is there."""
+        self.imports.stop()
         try:
             self.postings.write()
         except AWAY as error:

@@ -688,6 +688,7 @@ class ImportAnswer(_Answer, frozen=True):
     first_errors: tuple[ImportFault, ...]  # at most IMPORT_ERRORS_SHOWN_MAX
     has_error_file: bool
     problem: str | None  # why it failed, and what to do
+    moved: str | None  # what the load does otherwise than the dry run said
     done_rows: int  # of the step under way
     of_rows: int | None  # None: not counted yet
     was_loaded_before: bool  # the same file with the same mapping

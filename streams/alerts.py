@@ -17,7 +17,6 @@ import structlog
 from db import alerts as rows
 from db import retries
 from db.alerts import Looked, Memory, Subject
-from db.business import Moment, Moments
 from db.connect import Connection
 from domain.alerts import Observation, alert_id, evaluate, with_deals
 from domain.exact import exact_arithmetic
@@ -32,6 +31,7 @@ from schemas.money import ZERO, ratio
 from schemas.reference import Period
 from schemas.state import Credit
 from streams.attained import NOTHING, attained_at
+from streams.business import Moment, Moments
 from streams.pacing import Pacing
 
 log = structlog.get_logger()

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 import psycopg
 import structlog
 
-from db.business import Business
 from db.connect import Connection, connect
 from db.installation import NotInstalled
 from schemas import limits
 from schemas.messages import ProgressChanged
 from schemas.settings import DatabaseRole, Settings
 from streams.alerts import Alerts
+from streams.business import Business
 from streams.outbound import Outbound, PublishFailed
 from streams.standings import Standings
 

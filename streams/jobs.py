@@ -22,13 +22,13 @@ from prometheus_client import Counter, Gauge
 from db import alerts as alert_rows
 from db import leases, turnstile
 from db import relay as relay_rows
-from db.business import Business
 from db.connect import Connection, connect
 from db.installation import NotInstalled
 from db.leases import Lease, LeaseLost
 from schemas import limits
 from schemas.settings import DatabaseRole, Settings
 from streams.alerts import Alerts
+from streams.business import Business
 from streams.freezing import Freezing
 from streams.holding import Holding, Job
 from streams.outbound import Outbound

@@ -16,7 +16,6 @@ import structlog
 
 from db import relay as rows
 from db.batch_reads import credits_in_force, read_accounts
-from db.business import Moments
 from db.connect import Connection
 from db.relay import Offsets, OutboxRow, Recredit
 from domain.accounts import is_settled, terms_of
@@ -28,6 +27,7 @@ from schemas.messages import Drain, Message, Reaccrue, RecreditDeal
 from schemas.settings import Settings
 from schemas.state import Credit
 from schemas.topics import DEALS
+from streams.business import Moments
 from streams.holding import Holding
 from streams.outbound import Ends, Outbound
 

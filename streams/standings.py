@@ -23,7 +23,6 @@ from prometheus_client import Gauge
 
 from db import retries
 from db import standings as boards
-from db.business import Moment, Moments
 from db.connect import Connection
 from db.standings import BoardState
 from domain.exact import exact_arithmetic
@@ -35,6 +34,7 @@ from schemas.messages import ProgressChanged, StandingRow, StandingsChanged
 from schemas.money import ZERO, text_of
 from schemas.reference import Board, Period
 from streams.attained import attained
+from streams.business import Moment, Moments
 from streams.facts import progress_changed
 from streams.outbound import Outbound
 from streams.pacing import Pacing

@@ -14,7 +14,6 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from db.business import Business
 from db.connect import Connection
 from db.reference import reference_change
 from deploy.local.stack import Stack
@@ -22,6 +21,7 @@ from schemas.ids import PeriodId, PlanYearId, account_id
 from schemas.messages import Alert, AlertKind, DealStatus, ProgressChanged
 from schemas.settings import Settings
 from streams.alerts import Alerts
+from streams.business import Business
 from tests.books import Books, emptied, set_day, won
 from tests.database import ADA, BEN, FIRST, MEG, YEAR, company, connected, copied
 

@@ -20,12 +20,12 @@ import msgspec
 import pytest
 
 from db import clock
-from db.business import Business
 from deploy.local.stack import Stack
 from ingest import adventureworks
 from schemas.messages import Alert
 from schemas.settings import Settings
 from streams.alerts import Alerts
+from streams.business import Business
 from tests.books import Books
 from tests.database import connected, copied
 from tests.workers import install_sample

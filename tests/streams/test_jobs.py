@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import pytest
 
 from db import leases, relay
-from db.business import Business
 from db.connect import Connection
 from db.leases import LeaseLost
 from db.reference import reference_change
@@ -28,6 +27,7 @@ from schemas.messages import (
 from schemas.settings import Settings
 from schemas.topics import DEALS
 from streams.alerts import Alerts
+from streams.business import Business
 from streams.holding import Holding, Job
 from streams.jobs import AlertOutbox, Jobs
 from streams.outbound import Outbound, PublishFailed

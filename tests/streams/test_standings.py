@@ -12,7 +12,6 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from db import boards
-from db.business import Business
 from db.connect import Connection
 from db.reference import reference_change
 from deploy.local.stack import Stack
@@ -20,6 +19,7 @@ from schemas import limits
 from schemas.ids import BoardId
 from schemas.messages import ProgressChanged, StandingsChanged
 from schemas.settings import Settings
+from streams.business import Business
 from streams.followers import standings_follower
 from streams.outbound import PublishFailed
 from streams.standings import Standings

@@ -691,6 +691,8 @@ export interface ImportAnswer {
   has_error_file: boolean;
   /** Why it failed */
   problem: string | null;
+  /** What the load does otherwise than the dry run said */
+  moved: string | null;
   /** Of the step under way */
   done_rows: number;
   /** Null: not counted yet */
