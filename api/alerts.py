@@ -66,7 +66,7 @@ ALERTS: Final = Listing(
     ),
     filters=(
         lists.one_of("state", "Where it stands.", STATES),
-        lists.text("payee_id", "About this payee.", example="aw-275"),
+        lists.text("payee_id", "About this payee.", example="p2d84358a80f1"),
         lists.one_of("kind", "Of this kind.", AlertKind),
         lists.text("period", "Of this period.", example="2014-Q2"),
     ),

@@ -29,7 +29,7 @@ _READS: Final = (Malformed, UnknownParameter, NotSignedIn, NotFound, Unavailable
 _SHOWN: Final = tuple(
     fate for fate in Fate if fate.value in {outcome.value for outcome in DealOutcome}
 )
-_PAYEE: Final = lists.text("payee_id", "Of this payee.", example="aw-275")
+_PAYEE: Final = lists.text("payee_id", "Of this payee.", example="p2d84358a80f1")
 _PERIOD: Final = lists.text("period", "Of this period.", example="2014-Q2")
 DEALS: Final = Listing(
     name="deals",

@@ -62,7 +62,7 @@ HELD: Final = Listing(
     ),
     filters=(
         lists.one_of("reason", "Held for this reason.", HoldReason),
-        lists.text("payee_id", "Which would be this payee's.", example="aw-275"),
+        lists.text("payee_id", "Which would be this payee's.", example="p2d84358a80f1"),
         lists.text("source", "Of this source.", example="adventureworks"),
         lists.text("q", _Q, example="SO69393"),
     ),

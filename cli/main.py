@@ -8,9 +8,12 @@ import typer
 from cli.commands import (
     api,
     clock,
+    deal,
     demo,
+    doctor,
     load,
     migrate,
+    payee,
     period,
     replay,
     setup,
@@ -53,9 +56,9 @@ def _options(
     """What holds for every command; `run` looks for it."""
 
 
-for module in (up, demo, status, worker_command, api, migrate, setup, replay, token):
+for module in (up, demo, status, doctor, worker_command, api, migrate, setup, replay, token):
     app.command(module.NAME)(module.command)
-for group in (topics, load, clock, period, user):
+for group in (topics, load, deal, payee, clock, period, user):
     app.add_typer(group.app, name=group.NAME)
 
 

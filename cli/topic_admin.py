@@ -78,8 +78,10 @@ def check(settings: Settings, *, installed_partitions: int | None) -> list[Misma
     expected = {topic.full_name(settings.topic_prefix): topic for topic in TOPICS}
     with admin(settings) as client:
         there = sorted(set(client.list_topics()).intersection(expected))
+        described = client.describe_topics(there)
+        # One that is being deleted is still listed for a moment, without partitions.
         counts = {
-            found["name"]: len(found["partitions"]) for found in client.describe_topics(there)
+            found["name"]: len(found["partitions"]) for found in described if found["partitions"]
         }
         configured = _configs(client, there)
     return [

@@ -126,7 +126,11 @@ READER_SEES: Final[dict[str, tuple[str, ...]]] = {
 
 def statements() -> list[str]:
     """The grants of every table, from nothing."""
-    found = ["GRANT USAGE ON SCHEMA public TO " + ", ".join(role.login for role in GRANTEES)]
+    logins = ", ".join(role.login for role in GRANTEES)
+    found = [
+        f"GRANT USAGE ON SCHEMA public TO {logins}",
+        f"GRANT SELECT ON alembic_version TO {logins}",  # so that anybody can say how old it is
+    ]
     for name, table in metadata.tables.items():
         found += _statements_of(name, tuple(column.name for column in table.c))
     for role, sequences in SEQUENCES_OF.items():

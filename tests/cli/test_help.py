@@ -12,6 +12,7 @@ COMMANDS = (
         "up",
         "demo",
         "status",
+        "doctor",
         "worker",
         "api",
         "migrate",
@@ -22,6 +23,7 @@ COMMANDS = (
         "load deals",
     ),
     *("user add", "user list"),
+    *("deal show", "deal list", "payee show"),
     *("topics create", "topics check", "topics tail", "period list", "period lock"),
     *("clock show", "clock pause", "clock resume", "clock rate", "clock set"),
 )
@@ -37,7 +39,7 @@ def test_every_command_says_what_it_needs_and_shows_an_example(name: str, comman
     assert f"paceboard {name.split(maxsplit=1)[0]}" in said.out.split("Example")[1]
 
 
-@pytest.mark.parametrize("group", ["topics", "clock", "period", "load", "user"])
+@pytest.mark.parametrize("group", ["topics", "clock", "period", "load", "user", "deal", "payee"])
 def test_a_group_alone_shows_its_commands(group: str, command: Command) -> None:
     """As good as help."""
     assert "Usage" in "".join(command(group)[1:])
