@@ -70,7 +70,8 @@ def _page(document: Document) -> Iterator[str]:
     for kind in KINDS:
         yield (
             f'<section id="problem-{kind.slug}"><h3>{escape(kind.title)} ({kind.status})</h3>'
-            f"<p>{escape(kind.__doc__ or '')}</p></section>"
+            f"<p>{escape(kind.__doc__ or '')}</p>"
+            f"<p><strong>What to do.</strong> {escape(kind.remedy)}</p></section>"
         )
     yield "<h2>Schemas</h2>"
     for name, schema in document["components"]["schemas"].items():

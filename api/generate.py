@@ -1,14 +1,17 @@
-"""Writes docs/openapi.json: `python -m api.generate`. A test holds it to the code."""
+"""Writes docs/openapi.json and docs/errors.md: `python -m api.generate`. Tests hold them to it."""
 
 import json
 from pathlib import Path
 from typing import Final
 
 from api.app import create_app
+from api.catalogue import catalogue
 from api.openapi import made
 from schemas.settings import Settings
 
-TARGET: Final = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
+DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
+TARGET: Final = DOCS / "openapi.json"
+ERRORS: Final = DOCS / "errors.md"
 
 
 def openapi_text() -> str:
@@ -19,3 +22,4 @@ def openapi_text() -> str:
 
 if __name__ == "__main__":
     TARGET.write_text(openapi_text())
+    ERRORS.write_text(catalogue())

@@ -9,7 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from api.generate import TARGET, openapi_text
+from api import problems
+from api.catalogue import catalogue
+from api.generate import ERRORS, TARGET, openapi_text
 from api.outbound import KafkaDeals
 from schemas.settings import Settings
 from tests.api.support import Served, served
@@ -159,3 +161,19 @@ async def test_answers_fit_their_schemas(api: Served) -> None:
 async def test_operations_have_ids_of_their_own() -> None:
     ids = [operation["operationId"] for operation in operations(json.loads(TARGET.read_text()))]
     assert len(ids) == len(set(ids))
+
+
+async def test_the_error_catalogue_is_the_codes_and_each_type_leads_to_its_place(
+    api: Served,
+) -> None:
+    """docs/errors.md as generated; the address in a problem's type is served, with what to do."""
+    assert ERRORS.read_text() == catalogue()
+    page = (await api.client.get("/docs")).text
+    for kind in problems.KINDS:
+        address = problems.TYPE_PREFIX + kind.slug
+        assert address.startswith("/docs#")
+        section = page.partition(f'id="{address.removeprefix("/docs#")}"')[2].partition(
+            "</section>"
+        )
+        assert "What to do." in section[0], kind
+        assert f"### problem-{kind.slug}\n" in ERRORS.read_text()

@@ -28,7 +28,6 @@ from tests.books import won
 from tests.database import ADA, BEN, START, connected
 from tests.workers import WorkerProcess, settle, wait_until, worker
 
-pytest_plugins = ("tests.api.conftest",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples"
@@ -59,7 +58,7 @@ def send(settings: Settings, revision: int) -> None:
     publish_deals(settings, deals, is_replay=False)
 
 
-def command(settings: Settings, program: str, *arguments: str) -> list[str]:
+def command(program: str, *arguments: str) -> list[str]:
     return [sys.executable, str(SAMPLES / program), *arguments]
 
 
@@ -90,7 +89,7 @@ async def test_batch_marks_never_show_an_impossible_number_while_deals_move(
     send(settings, 1)
     settle(settings, running)
     out = tmp_path / "marks"
-    with following(command(settings, "batch_marks.py", *kafka(settings), "--follow"), out):
+    with following(command("batch_marks.py", *kafka(settings), "--follow"), out):
         wait_until(lambda: len(lines(out)) >= 1, "the first state")
         for revision in range(2, MOVES + 2):
             send(settings, revision)
@@ -116,7 +115,7 @@ async def test_pay_rebuilt_from_accruals_agrees_with_the_statements(
     send(settings, 100)
     settle(settings, running)
     done = subprocess.run(
-        command(settings, "pay_from_accruals.py", *kafka(settings)),
+        command("pay_from_accruals.py", *kafka(settings)),
         capture_output=True,
         text=True,
         check=True,
@@ -143,7 +142,7 @@ async def test_a_snapshot_and_the_tail_make_the_state(
     out = tmp_path / "tail"
     address = f"http://{api.host}"
     arguments = command(
-        settings, "snapshot_and_tail.py", address, token(settings, "ann"), ADA, *kafka(settings)
+        "snapshot_and_tail.py", address, token(settings, "ann"), ADA, *kafka(settings)
     )
     with following(arguments, out):
         await _until(lambda: bool(lines(out)))
@@ -161,7 +160,7 @@ async def test_the_live_sample_shows_a_newer_state(
     """A snapshot, then a greater version when a deal comes; a foreign channel is refused."""
     out = tmp_path / "live"
     address = f"ws://{api.host}"
-    own = command(settings, "live_socket.py", address, token(settings, "ada"), f"payee:{ADA}")
+    own = command("live_socket.py", address, token(settings, "ada"), f"payee:{ADA}")
     with following(own, out):
         await _until(lambda: bool(lines(out)))
         first = json.loads(lines(out)[0])
@@ -169,7 +168,7 @@ async def test_the_live_sample_shows_a_newer_state(
             publish_deals, settings, [won("LIVE", "77.00", START)], is_replay=False
         )
         await _until(lambda: json.loads(lines(out)[-1])["version"] > first["version"])
-    other = command(settings, "live_socket.py", address, token(settings, "ada"), f"payee:{BEN}")
+    other = command("live_socket.py", address, token(settings, "ada"), f"payee:{BEN}")
     refused = await asyncio.to_thread(
         subprocess.run, other, capture_output=True, text=True, timeout=60
     )
