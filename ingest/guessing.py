@@ -191,7 +191,11 @@ def _values(samples: dict[str, list[str]], doubts: list[str]) -> dict[str, dict[
 
 def _numbers(samples: dict[str, list[str]], doubts: list[str]) -> tuple[str, str]:
     """The decimal sign and the grouping under which all amounts can be read."""
-    texts = [cell.strip() for f in AMOUNTS for cell in samples.get(f, ()) if _is_text(cell)]
+    cells = [cell.strip() for f in AMOUNTS for cell in samples.get(f, ()) if _is_text(cell)]
+    # A cell that is no amount whichever way is a row to be refused, not a question.
+    texts = [text for text in cells if any(_reads(text, *signs) for signs in _NUMBERS)]
+    if cells and not texts:
+        doubts.append(f"These amounts cannot be read: {', '.join(cells[:3])}.")
     fitting = [signs for signs in _NUMBERS if all(_reads(text, *signs) for text in texts)]
     if not fitting:
         doubts.append(f"These amounts cannot be read: {', '.join(texts[:3])}.")
