@@ -20,7 +20,7 @@ from tests.api.support import installed
 from tests.cli.conftest import Command
 from tests.database import connected, copied
 from tests.services import unique_name
-from tests.workers import Sent, send, with_topics
+from tests.workers import Sent, send, wait_until, with_topics
 
 TODAY = dt.datetime(2024, 2, 15, 15, tzinfo=dt.UTC)
 PLENTY = (1_000_000_000_000, 0, 900_000_000_000)
@@ -99,7 +99,10 @@ def _without_a_topic(settings: Settings) -> Settings:
     try:
         other = settings.but(PACEBOARD_TOPIC_PREFIX=prefix)
         topic_admin.create(other, replication=1)
-        client.delete_topics([BY_NAME["alerts"].full_name(other.topic_prefix)])
+        gone = BY_NAME["alerts"].full_name(other.topic_prefix)
+        client.delete_topics([gone])
+        # Kafka answers first and deletes then.
+        wait_until(lambda: gone not in client.list_topics(), "the topic is gone")
     finally:
         client.close()
     return other
