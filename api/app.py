@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from psycopg import Error
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Lifespan
 
 from api import (
@@ -134,6 +135,18 @@ def _report(task: "asyncio.Task[None]") -> None:
         log.error("api.task_ended", task=task.get_name(), exc_info=error)
 
 
+def _methods(request: Request) -> list[str]:
+    """What that address takes; the framework names the methods of the first route alone."""
+    return sorted(
+        {
+            method
+            for route in request.app.routes
+            if route.matches(request.scope)[0] is not Match.NONE
+            for method in getattr(route, "methods", None) or ()
+        }
+    )
+
+
 def _map_errors(app: FastAPI) -> None:
     async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)
@@ -143,6 +156,8 @@ def _map_errors(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         found = problems.of_status(error.status_code, error.detail)
         found.headers.update(error.headers or {})
+        if error.status_code == 405:
+            found.headers["Allow"] = ", ".join(_methods(request))
         return problems.answer(found, request_id_of(request))
 
     async def malformed(request: Request, error: Exception) -> Response:

@@ -186,7 +186,12 @@ def get_fate(request: Request, tracking_id: str) -> Response:
         problems=_READS,
         parameters=(
             {
-                **query("deal_id", "The deal's id.", example="adventureworks:SO69393"),
+                **query(
+                    "deal_id",
+                    "The deal's id.",
+                    example="adventureworks:SO69393",
+                    schema={"type": "string", "minLength": 1},
+                ),
                 "required": True,
             },
         ),

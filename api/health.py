@@ -86,8 +86,9 @@ async def readyz(request: Request) -> Response:
         answers={200: str},
         problems=(UnknownParameter, NotFound),
         is_open=True,
-        media_type="text/plain",
+        media_types=("text/plain",),
     ),
+    response_class=Response,
 )
 async def metrics(request: Request) -> Response:
     """For this machine; with PACEBOARD_METRICS_TOKEN set, for who sends it as a bearer token."""

@@ -51,6 +51,7 @@ _FILE_NAME: Final = query(
     "file_name", "What the file is called; shown in the history.", example="orders.csv"
 )
 _FORMS: Final = (files.CSV, files.XLSX)
+_FILE_TYPES: Final = tuple(kind.partition(";")[0] for kind in files.MEDIA_TYPES.values())
 IMPORTS: Final = Listing(
     name="imports",
     sorts=(Sort("-created_at", (dt.datetime, str)), Sort("created_at", (dt.datetime, str))),
@@ -60,7 +61,7 @@ IMPORTS: Final = Listing(
 
 def _file_body(found: Document) -> Document:
     """The body is a file: CSV or a workbook."""
-    content = {kind.partition(";")[0]: {"schema": _FILE} for kind in files.MEDIA_TYPES.values()}
+    content = {kind: {"schema": _FILE} for kind in _FILE_TYPES}
     return {**found, "requestBody": {"required": True, "content": content}}
 
 
@@ -217,8 +218,9 @@ def list_imports(request: Request) -> Response:
         parameters=(
             query("form", "csv or xlsx.", example="csv", schema={"type": "string", "enum": _FORMS}),
         ),
-        media_type="text/csv",
+        media_types=_FILE_TYPES,
     ),
+    response_class=Response,
 )
 def get_template(request: Request) -> Response:
     """Columns are named as the fields are; docs/files.md says what each means. For admins."""
@@ -252,7 +254,8 @@ def get_import(request: Request, import_id: str) -> Response:
     operation_id="getImportErrors",
     summary="The refused rows, to be mended and loaded again",
     tags=["Files"],
-    openapi_extra=operation(answers={200: _FILE}, problems=_READS, media_type="text/csv"),
+    openapi_extra=operation(answers={200: _FILE}, problems=_READS, media_types=_FILE_TYPES),
+    response_class=Response,
 )
 def get_errors(request: Request, import_id: str) -> Response:
     """The same rows and columns in the file's own form, with row, column, code, message and what

@@ -11,6 +11,7 @@ import binascii
 import datetime as dt
 import enum
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
@@ -28,6 +29,7 @@ R = TypeVar("R")
 Key = tuple[Any, ...]
 
 _DIGEST_DIGITS: Final = 24
+_TEXT: Final = r"[^\x00-\x1f\x7f-\x9f]+"
 _Instant = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 _FLAGS: Final = {"true": True, "false": False}
 _RANGE_WORDS: Final = {"gte": "on or after", "lt": "before"}
@@ -186,14 +188,19 @@ class Listing(NamedTuple):
 def text(
     name: str, description: str, *, example: str, length_max: int = limits.KEY_LENGTH_MAX
 ) -> Filter:
-    """Printable text of at most `length_max` characters."""
+    """Text of at most `length_max` characters, none of them a control character."""
 
     def read(given: str) -> str:
-        if not given or len(given) > length_max or not given.isprintable():
-            raise ValueError(f"1 to {length_max} printable characters")
+        if len(given) > length_max or not re.fullmatch(_TEXT, given):
+            raise ValueError(f"1 to {length_max} characters, none of them a control character")
         return given
 
-    schema: Document = {"type": "string", "minLength": 1, "maxLength": length_max}
+    schema: Document = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": length_max,
+        "pattern": f"^{_TEXT}$",
+    }
     return Filter(name, read, description, example, schema)
 
 

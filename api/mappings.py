@@ -45,6 +45,10 @@ _WRITES: Final = (
 )
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _REMEDY: Final = "Send name, source and the mapping's document; docs/files.md shows one."
+_SEEN: Final[Document] = {
+    **header("If-Match", 'The ETag of the version that you forget, as "12".'),
+    "required": True,
+}
 _CONDITIONS: Final[tuple[Document, ...]] = (
     header("If-Match", 'The ETag of the version that you change, as "12".'),
     header("If-None-Match", "`*` to create: refused when it is there already."),
@@ -180,7 +184,7 @@ def _put(request: Request, mapping_id: str, body: bytes) -> Response:
     operation_id="deleteMapping",
     summary="Forget a mapping",
     tags=["Files"],
-    openapi_extra=operation(answers={204: None}, problems=_WRITES, parameters=(_CONDITIONS[0],)),
+    openapi_extra=operation(answers={204: None}, problems=_WRITES, parameters=(_SEEN,)),
 )
 def delete_mapping(request: Request, mapping_id: str) -> Response:
     """What was loaded by it stays. Audited. For admins."""

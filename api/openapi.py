@@ -51,12 +51,12 @@ def operation(
     examples: Mapping[str, Example] | None = None,
     parameters: Sequence[Document] = (),
     is_open: bool = False,
-    media_type: str = "application/json",
+    media_types: Sequence[str] = ("application/json",),
 ) -> Document:
     """What stands in `openapi_extra` of a route; `answers` are {status: type, None: no body}."""
     found: Document = {
         "responses": {
-            **{str(status): _answer(kind, media_type) for status, kind in answers.items()},
+            **{str(status): _answer(kind, media_types) for status, kind in answers.items()},
             **_problems(problems),
         },
         "security": [] if is_open else [{"bearer": []}, {"cookie": []}],
@@ -131,15 +131,21 @@ def made(app: FastAPI) -> Document:
 def _drop_frameworks_own(operation_: Document) -> None:
     """FastAPI declares its own 422 for every parameter; ours are problems."""
     answers = operation_["responses"]
-    if "HTTPValidationError" in str(answers.get("422")):
-        del answers["422"]
+    content = answers.get("422", {}).get("content", {})
+    if "HTTPValidationError" in str(content.get("application/json")):
+        del content["application/json"]
+        if not content:
+            del answers["422"]
 
 
-def _answer(kind: Any, media_type: str) -> Document:
+def _answer(kind: Any, media_types: Sequence[str]) -> Document:
     if kind is None:
         return {"description": "No body."}
     description = (kind.__doc__ or "").strip().partition("\n")[0] or "The answer."
-    return {"description": description, "content": {media_type: {"schema": _schema(kind)}}}
+    return {
+        "description": description,
+        "content": {one: {"schema": _schema(kind)} for one in media_types},
+    }
 
 
 def _problems(kinds: Sequence[type[ApiError]]) -> Document:

@@ -31,7 +31,7 @@ from ingest import adventureworks
 from schemas.settings import Settings
 from schemas.topics import DEALS
 from tests.database import connected, copied
-from tests.e2e.test_leaderboard import ARGUMENTS, PATIENCE_MS, Site, api, deal, free_port, post
+from tests.e2e.support import ARGUMENTS, PATIENCE_MS, Site, api, deal, free_port, post
 from tests.services import unique_name
 from tests.workers import settle, wait_until, with_topics, worker
 

@@ -22,7 +22,7 @@ from deploy.local.stack import Stack
 from ingest import adventureworks
 from schemas.settings import Settings
 from tests.database import connected, copied
-from tests.e2e.test_leaderboard import Site, api, free_port
+from tests.e2e.support import Site, api, free_port
 from tests.services import unique_name
 from tests.workers import settle, with_topics, worker
 
