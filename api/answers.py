@@ -1,5 +1,6 @@
 """Answers: encoded once by msgspec, with an ETag where they have a version."""
 
+import hashlib
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +34,12 @@ def tagged(request: Request, body: Any, etag: str) -> Response:
     if _has(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(msgspec.json.encode(body), media_type=JSON, headers=headers)
+
+
+def listed(request: Request, body: Any) -> Response:
+    """Reference data as one list, with an ETag of its content."""
+    content = msgspec.json.encode(body)
+    return tagged(request, msgspec.Raw(content), f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 
 def only(request: Request, *known: str) -> None:

@@ -75,6 +75,16 @@ class PostedDeals(msgspec.Struct, frozen=True, kw_only=True):
     deals: tuple[PostedDeal, ...]
 
 
+_EXAMPLE: Final = EXAMPLES[DealChanged]
+_SECOND: Final = msgspec.structs.replace(
+    _EXAMPLE,
+    key="SO75125",
+    deal_id="adventureworks:SO75125",
+    name="Order SO75125",
+    amount="1749.50",
+)
+
+
 @router.post(
     "/v1/deals",
     status_code=202,
@@ -84,8 +94,8 @@ class PostedDeals(msgspec.Struct, frozen=True, kw_only=True):
     openapi_extra=operation(
         body=one_or_many(DealChanged, count_max=limits.POST_DEALS_MAX),
         examples={
-            "one": Example("One deal", EXAMPLES[DealChanged]),
-            "many": Example("A list of deals", [EXAMPLES[DealChanged]]),
+            "one": Example("One deal", _EXAMPLE),
+            "many": Example("A list of deals", [_EXAMPLE, _SECOND]),
         },
         answers={202: PostedDeals},
         problems=(

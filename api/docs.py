@@ -101,7 +101,13 @@ def _operation(method: str, path: str, operation: Document) -> Iterator[str]:
             f"<tr><th>{escape(status)}</th><td>{escape(answer['description'])}</td>"
             f"<td>{_refs(answer.get('content', {}))}</td></tr>"
         )
-    yield "</table></section>"
+    yield "</table>"
+    for status, answer in operation["responses"].items():
+        for content in answer.get("content", {}).values():
+            if "example" in content:
+                yield f"<details><summary>An answer ({status})</summary>"
+                yield f"{_json(content['example'])}</details>"
+    yield "</section>"
 
 
 def _parameters(parameters: Any) -> Iterator[str]:
@@ -122,6 +128,8 @@ def _body(body: Document | None) -> Iterator[str]:
         return
     for media_type, content in body["content"].items():
         yield f"<h3>Body ({escape(media_type)}): {_refs(content['schema'])}</h3>"
+        if "example" in content:
+            yield f"<pre>{escape(content['example'])}</pre>"
         for example in content.get("examples", {}).values():
             yield f"<p>{escape(example['summary'])}:</p>{_json(example['value'])}"
 

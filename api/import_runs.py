@@ -177,7 +177,7 @@ class ImportRuns:
         _, file, mapping = self._opened(import_id)
         try:
             with Spool() as spool:
-                checked, effect, world = self._tried(import_id, file, mapping, spool)
+                checked, effect, world = self._tried(Result(), import_id, file, mapping, spool)
                 result = _result(checked, effect, world, mapping)
                 errors = self._errors(file, mapping, {**checked.refused, **effect.refused})
         except FileRefused as error:
@@ -202,9 +202,9 @@ class ImportRuns:
         return row, files.in_memory(row.file_name, content), read_mapping(row.mapping.encode())
 
     def _tried(
-        self, import_id: str, file: File, mapping: Mapping, spool: Spool
+        self, known: Result, import_id: str, file: File, mapping: Mapping, spool: Spool
     ) -> tuple[dryrun.Checked, Effect, World]:
-        say = self._say(import_id)
+        say = self._say(known, import_id)
         checked = dryrun.check(file, mapping, spool, say=lambda done: say(done, None))
         with self._worlds.snapshot() as (connection, world):
             effect = dryrun.try_out(
@@ -216,8 +216,8 @@ class ImportRuns:
             )
         return checked, effect, world
 
-    def _say(self, import_id: str) -> Callable[[int, int | None], None]:
-        """Notes progress, at most once a beat."""
+    def _say(self, result: Result, import_id: str) -> Callable[[int, int | None], None]:
+        """Notes progress beside what was found so far, at most once a beat."""
         said = 0.0
 
         def say(done: int, of: int | None) -> None:
@@ -229,7 +229,9 @@ class ImportRuns:
                 rows.note(
                     connection,
                     import_id,
-                    msgspec.json.encode(Result(done_rows=done, of_rows=of)),
+                    msgspec.json.encode(
+                        msgspec.structs.replace(result, done_rows=done, of_rows=of)
+                    ),
                 )
 
         return say
@@ -247,7 +249,7 @@ class ImportRuns:
         row, file, mapping = self._opened(import_id)
         before = msgspec.json.decode(row.result, type=Result)
         with Spool() as spool:
-            checked, effect, world = self._tried(import_id, file, mapping, spool)
+            checked, effect, world = self._tried(before, import_id, file, mapping, spool)
             now = _result(checked, effect, world, mapping)
             now = msgspec.structs.replace(now, moved=_moved(before, now))
             sent, ends = self._publish(import_id, spool, effect.refused, now, row.is_history)

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api import access, reading, signed
-from api.answers import answer, only, tagged
+from api.answers import answer, listed, only, tagged
 from api.openapi import Document, Example, header, operation
 from api.problems import (
     Fault,
@@ -91,7 +91,7 @@ _EXAMPLE: Final = MappingSent(
     operation_id="listMappings",
     summary="Saved mappings",
     tags=["Files"],
-    openapi_extra=operation(answers={200: Mappings}, problems=_READS),
+    openapi_extra=operation(answers={200: Mappings, 304: None}, problems=_READS),
 )
 def list_mappings(request: Request) -> Response:
     """How files of each source are read. For admins."""
@@ -100,7 +100,7 @@ def list_mappings(request: Request) -> Response:
     with services.worlds.snapshot() as (connection, world):
         access.require_admin(signed.session_in(request, world))
         found = rows.mappings(connection)
-    return answer(Mappings(rows=tuple(map(_view, found))))
+    return listed(request, Mappings(rows=tuple(map(_view, found))))
 
 
 @router.get(

@@ -7,6 +7,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api import recorded
 from api.declared import declare
 from api.problems import MEDIA_TYPE, ApiError, Problem
 from schemas.json_schema import components
@@ -125,6 +126,7 @@ def made(app: FastAPI) -> Document:
         for operation_ in path.values():
             _drop_frameworks_own(operation_)
     declare(document)
+    recorded.add(document)
     return document
 
 

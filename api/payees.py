@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access, periods, progress, signed
-from api.answers import answer, only, versioned
+from api.answers import listed, only, versioned
 from api.openapi import operation, query
 from api.problems import NotFound, NotSignedIn, Unavailable, UnknownParameter
 from api.progress import ProgressAnswer
@@ -85,7 +85,7 @@ def _period(request: Request, world: World) -> Period:
     operation_id="listPeriods",
     summary="The company's periods",
     tags=["Progress"],
-    openapi_extra=operation(answers={200: Periods}, problems=_READS),
+    openapi_extra=operation(answers={200: Periods, 304: None}, problems=_READS),
 )
 def list_periods(request: Request) -> Response:
     """In order, with their states."""
@@ -94,7 +94,8 @@ def list_periods(request: Request) -> Response:
     signed.session_in(request, world)
     current = periods.current(world)
     rows = sorted(world.reference.rows.periods, key=lambda period: period.starts_on)
-    return answer(
+    return listed(
+        request,
         Periods(
             periods=tuple(
                 PeriodView(
@@ -108,5 +109,5 @@ def list_periods(request: Request) -> Response:
                 )
                 for period in rows
             )
-        )
+        ),
     )

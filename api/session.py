@@ -68,7 +68,7 @@ class DemoUsers(msgspec.Struct, frozen=True, kw_only=True):
     tags=["Session"],
     openapi_extra=operation(
         body=SignIn,
-        examples={"person": Example("Be this person", SignIn(user_id="sam"))},
+        examples={"person": Example("Be Michael Blythe", SignIn(user_id="ued5e967502a6"))},
         answers={200: SessionView},
         problems=(Malformed, UnknownParameter, Forbidden, NotFound, Invalid, Unavailable),
         is_open=True,

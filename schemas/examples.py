@@ -53,7 +53,7 @@ from schemas.plan import (
 )
 
 _AT: Final = dt.datetime(2014, 3, 3, 17, 30, tzinfo=dt.UTC)
-_DEAL: Final = "adventureworks:SO65151"
+_DEAL: Final = "adventureworks:SO75124"
 _PAYEE: Final = "p3f9c2a71"
 _MANAGER: Final = "p88d01b4e"
 _ACCOUNT: Final = f"{_PAYEE}.2013-14"
@@ -61,12 +61,12 @@ _PERIOD: Final = "2014-03-01"
 
 _DEAL_CHANGED: Final = DealChanged(
     source="adventureworks",
-    key="SO65151",
+    key="SO75124",
     deal_id=_DEAL,
     revision=8,
     changed_on=dt.date(2014, 3, 8),
     status=DealStatus.WON,
-    name="Order SO65151",
+    name="Order SO75124",
     type="new",
     amount="32184.0312",
     currency="USD",
@@ -267,7 +267,7 @@ EXAMPLES: Final[dict[type[Message], Message]] = {
         where="$.amount",
         problem="Expected `str`, got `float`",
         remedy="Send the amount as text: '32184.0312'.",
-        value_start='{"source":"adventureworks","key":"SO65151","amount":32184.0312}',
+        value_start='{"source":"adventureworks","key":"SO75124","amount":32184.0312}',
         value_bytes=63,
         batch=4711,
         booked_at=_AT,

@@ -7,7 +7,6 @@ the pictures are kept in .paceboard/screens.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import urllib.error
 import urllib.request
@@ -16,61 +15,33 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from kafka import KafkaProducer
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from cli import business
-from cli.commands.token import bearer_for
-from cli.sample import Orders, load_company, load_orders
 from deploy.local.places import Places
 from deploy.local.stack import Stack
 from ingest import adventureworks
-from schemas.settings import Settings
 from schemas.topics import DEALS
-from tests.database import connected, copied
-from tests.e2e.support import ARGUMENTS, PATIENCE_MS, Site, api, deal, free_port, post
-from tests.services import unique_name
-from tests.workers import settle, wait_until, with_topics, worker
+from tests.database import connected
+from tests.e2e.company import COLLEAGUE, MANAGER, SELLER, next_days, sample_site
+from tests.e2e.support import ARGUMENTS, PATIENCE_MS, Site, deal, post
+from tests.workers import settle, wait_until
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
 SIZES = {"phone": (360, 780), "laptop": (1280, 800)}
 THEMES = ("light", "dark")
-ZONE = ZoneInfo(adventureworks.TIME_ZONE)
-APRIL = dt.datetime(2014, 4, 15, 11, tzinfo=ZONE)  # a Tuesday; half of the quota is expected
-SELLER, COLLEAGUE = adventureworks.payee_id("275"), adventureworks.payee_id("276")
-MANAGER = adventureworks.payee_id("274")
 ONLINE = "SO43697"
 
 
 @pytest.fixture(scope="module")
-def settings(stack: Stack, migrated_template: str) -> Iterator[Settings]:
-    with copied(stack, migrated_template) as given:
-        ready = with_topics(given, unique_name("hours"))
-        with connected(ready, "api") as conn:
-            load_company(conn)
-            business.set_clock(conn, business=APRIL, rate=Decimal(0), by="test")
-        yield ready
-
-
-@pytest.fixture(scope="module")
-def site(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The sample company with its history, in the middle of the last window: all are off pace."""
-    folder = tmp_path_factory.mktemp("hours")
-    token = bearer_for(settings, adventureworks.ADMINISTRATORS[0], scopes=("deals:write",), hours=1)
-    load_orders(settings, Orders.HISTORY)
-    with (
-        worker(settings, folder / "worker.log") as process,
-        api(settings, free_port(), folder / "api.log") as address,
-    ):
-        settle(settings, process)
-        post(address, token, deal("SO69393", "32184.03", closed_on="2014-04-14"))
-        post(address, token, deal("SO69394", "100.00", closed_on="2014-04-14", owner_key="9999"))
-        settle(settings, process)
-        yield Site(settings, address, token, process)
+def site(
+    stack: Stack, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    with sample_site(stack, migrated_template, tmp_path_factory.mktemp("hours")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +214,7 @@ def test_a_manager_is_warned_acts_and_sees_it_clear(browser: Browser, site: Site
     """Alerts raised live after two working days, evidence, acknowledged with a note, cleared."""
     with signed_in(browser, site, "Stephen Jiang") as page:
         expect(page.locator("[data-reconciliation]")).to_contain_text("own ledger")
-        _next_days(site, 16)
+        next_days(site, 16)
         row = page.locator("a[data-alert]").filter(has_text="Michael Blythe")
         expect(row.first).to_be_visible()
         row.first.click()
@@ -266,31 +237,9 @@ def test_a_manager_is_warned_acts_and_sees_it_clear(browser: Browser, site: Site
         assert total == sums.locator('[data-sum="ledger"]').inner_text()
         post(site.address, site.token, deal("BIG", "900000.00", closed_on="2014-04-16"))
         expect(sums.locator('[data-sum="credited"]')).not_to_have_text(total)
-        _next_days(site, 21)
+        next_days(site, 21)
         page.locator('[data-tab="cleared"]').click()
         expect(page.locator("a[data-alert]").filter(has_text="Michael Blythe")).to_have_count(1)
-
-
-def _next_days(site: Site, first: int) -> None:
-    """Two working days, each long enough for everybody to be looked at."""
-    for day in (first, first + 1):
-        with connected(site.settings, "api") as conn:
-            business.set_clock(
-                conn,
-                business=dt.datetime(2014, 4, day, 11, tzinfo=ZONE),
-                rate=Decimal(0),
-                by="test",
-            )
-        wait_until(lambda day=day: _looked_at(site, day), f"the look of 2014-04-{day}")
-
-
-def _looked_at(site: Site, day: int) -> bool:
-    with connected(site.settings, "api") as conn:
-        row = conn.execute(
-            "SELECT evaluated_on FROM alerts WHERE payee_id = %s ORDER BY period_id DESC LIMIT 1",
-            (SELLER,),
-        ).fetchone()
-    return row is not None and row[0] == dt.date(2014, 4, day)
 
 
 def test_a_manager_opens_his_sellers_page_and_it_is_written_down(
