@@ -1,11 +1,13 @@
-"""Every bad input by HTTP, on the running product: what its sender gets, what the operator sees.
+"""Every bad input by HTTP, in a file and on the topic: what its sender and the operator see.
 
 One API, one worker, one small company. After each bad input a good deal is sent and credited.
 """
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple
 import httpx
 import msgspec
 import pytest
+from kafka import KafkaProducer
 
 from api import serve, sessions
 from api.sessions import Scope, UserRole
@@ -24,6 +27,8 @@ from schemas.ids import tracking_id
 from schemas.messages import DealChanged, RefusalCode
 from schemas.refusals import REMEDIES
 from schemas.settings import Settings
+from schemas.topics import DEALS
+from tests.api.support import bearer
 from tests.database import ADA, company, connected, copied
 from tests.services import unique_name
 from tests.workers import (
@@ -45,6 +50,7 @@ class Product(NamedTuple):
     settings: Settings
     client: httpx.Client
     worker: WorkerProcess
+    admin: dict[str, str]  # the headers of one
 
     def post(self, body: Any) -> httpx.Response:
         """As a source would."""
@@ -63,6 +69,41 @@ class Product(NamedTuple):
             found.append(fate["tracking_id"])
         settle(self.settings, self.worker)
         return found
+
+    def put(self, value: bytes) -> None:
+        """Right onto the topic, past every check; all worked off."""
+        producer = KafkaProducer(bootstrap_servers=self.settings.kafka)
+        producer.send(DEALS.full_name(self.settings.topic_prefix), value, partition=0).get(30)
+        producer.close()
+        settle(self.settings, self.worker)
+
+    def get(self, path: str) -> httpx.Response:
+        """As an admin."""
+        return self.client.get(path, headers=self.admin).raise_for_status()
+
+    def dead_letters(self) -> list[Any]:
+        """As the admin's queue has them."""
+        rows: list[Any] = self.get("/v1/dead-letters?limit=200").json()["rows"]
+        return rows
+
+    def load(self, *bodies: dict[str, Any]) -> Any:
+        """As an admin loads a file: tried out, committed; the import at its end."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, FIELDS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(bodies)
+        mapping = {"source": "crm", "columns": {name: name for name in FIELDS}}
+        sent = self.client.post(
+            "/v1/imports/deals",
+            params={"file_name": "deals.csv", "mapping": msgspec.json.encode(mapping).decode()},
+            content=text.getvalue().encode(),
+            headers={**self.admin, "Content-Type": "text/csv"},
+        ).raise_for_status()
+        path = f"/v1/imports/{sent.json()['import_id']}"
+        wait_until(lambda: self.get(path).json()["state"] == "checked", "the dry run")
+        self.client.post(f"{path}/commit", headers=self.admin).raise_for_status()
+        wait_until(lambda: self.get(path).json()["state"] == "done", "the load")
+        return self.get(path).json()
 
     def rows(self, statement: str, *args: Any) -> list[tuple[Any, ...]]:
         """By the operator's eyes."""
@@ -117,7 +158,7 @@ def product(
         with worker(settings, log) as process, served(settings) as address:
             headers = {"Authorization": f"Bearer {token(settings)}"}
             with httpx.Client(base_url=address, headers=headers, timeout=PATIENCE_S) as client:
-                yield Product(settings, client, process)
+                yield Product(settings, client, process, bearer(settings, "ann"))
 
 
 def token(settings: Settings) -> str:
@@ -275,6 +316,94 @@ def test_what_only_the_company_can_tell_is_taken_and_held(what: str, product: Pr
     ]
     assert product.rows("SELECT outcome FROM deals WHERE deal_id = %s", deal_id) == [("held",)]
     assert product.rows("SELECT 1 FROM credits WHERE deal_id = %s", deal_id) == []
+
+
+# ---- the same on the topic -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_on_the_topic_it_is_kept_with_its_reason(what: str, product: Product) -> None:
+    """A dead letter says where, why and what to do, with the message whole; nothing is booked."""
+    refused = REFUSED[what]
+    value = refused.body if isinstance(refused.body, bytes) else msgspec.json.encode(refused.body)
+    before = {letter["dead_letter_id"] for letter in product.dead_letters()}
+    product.put(value)
+    (letter,) = [one for one in product.dead_letters() if one["dead_letter_id"] not in before]
+    assert letter["code"] == refused.code
+    assert letter["next_step"] == REMEDIES[refused.code]
+    whole = product.get(f"/v1/dead-letters/{letter['dead_letter_id']}").json()
+    assert whole["value"] == value.decode()
+    if isinstance(refused.body, dict):
+        assert product.rows("SELECT 1 FROM deals WHERE deal_id = %s", refused.body["deal_id"]) == []
+
+
+@pytest.mark.parametrize("what", HELD)
+def test_on_the_topic_it_is_held_as_well(what: str, product: Product) -> None:
+    """What comes by Kafka waits for the same reason, with its money, in the admin's queue."""
+    fields, reason, words = HELD[what]
+    body = deal(unique_name("wire"), "250.50", **fields)
+    product.put(msgspec.json.encode(body))
+    (row,) = product.get(f"/v1/held?q={body['key']}").json()["rows"]
+    assert (row["reason"], row["amount"]) == (reason, "250.50")
+    assert words in row["reason_words"]
+
+
+# ---- the same in a file --------------------------------------------------------------------------
+
+FIELDS = ("key", "revision", "changed_on", "status", "amount", "currency", "closed_on", "owner_key")
+# A cell has no JSON in it, and splits have no columns.
+CELLS = {
+    "an amount that is none": ({"amount": "viel"}, "amount", RefusalCode.BREAKS_CONTRACT),
+    "a currency that is none": ({"currency": "dollars"}, "currency", RefusalCode.BREAKS_CONTRACT),
+    "a date no business has": (
+        {"closed_on": "1066-10-14"},
+        "closed_on",
+        RefusalCode.DATE_OUT_OF_RANGE,
+    ),
+    "a date that is none": ({"closed_on": "soon"}, "closed_on", RefusalCode.UNREADABLE),
+}
+
+
+@pytest.mark.parametrize("what", CELLS)
+def test_in_a_file_its_row_is_given_back_and_the_others_go_on(what: str, product: Product) -> None:
+    """Row, column, code and message in the error file; the good row beside it is credited."""
+    fields, column, code = CELLS[what]
+    good, bad = deal(unique_name("row"), "12.50"), deal(unique_name("row"), **fields)
+    found = product.load(good, bad)
+    assert (found["counts"]["refused"], found["counts"]["sent"]) == (1, 1)
+    (error,) = found["first_errors"]
+    assert (error["row"], error["column"], error["code"]) == (3, column, code)
+    assert error["message"]
+    errors = product.get(f"/v1/imports/{found['import_id']}/errors").content.decode("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(errors))
+    assert (row["key"], row["error_code"]) == (bad["key"], code)
+    assert product.owner_credit(good["deal_id"]) == Decimal("12.50")
+    assert product.rows("SELECT 1 FROM deals WHERE deal_id = %s", bad["deal_id"]) == []
+
+
+@pytest.mark.parametrize("what", HELD)
+def test_in_a_file_it_is_held_and_said_before(what: str, product: Product) -> None:
+    """The dry run counts it as waiting; the load holds it for the reason that HTTP has."""
+    fields, reason, _ = HELD[what]
+    body = deal(unique_name("sheet"), "250.50", **fields)
+    found = product.load(body)
+    assert (found["held"], found["counts"]["sent"]) == (1, 1)
+    ((kept, amount),) = product.rows(
+        "SELECT reason, amount FROM holds WHERE deal_id = %s", body["deal_id"]
+    )
+    assert (kept, amount) == (reason, Decimal("250.50"))
+
+
+def test_in_a_file_an_old_revision_changes_nothing(product: Product) -> None:
+    """It is counted as superseded."""
+    key = unique_name("stale")
+    product.accept(deal(key, "500.00", revision=7))
+    found = product.load(deal(key, "900.00", revision=3))
+    assert (found["counts"]["superseded"], found["counts"]["new"]) == (1, 0)
+    assert product.owner_credit(f"crm:{key}") == Decimal("500.00")
+
+
+# ---- revisions -----------------------------------------------------------------------------------
 
 
 def test_an_old_revision_late(product: Product) -> None:
