@@ -146,6 +146,6 @@ IMPORTS_RUNNING_MAX: Final = 1
 IMPORTS_WAITING_MAX: Final = 10
 IMPORT_EFFECTS_MAX: Final = 200
 IMPORT_ERRORS_SHOWN_MAX: Final = 50
-IMPORT_SECONDS_SILENT_MAX: Final = 120  # then whoever worked on it has died
+IMPORT_SECONDS_SILENT_MAX: Final = 30  # then whoever worked on it has died
 IMPORT_BEAT_SECONDS: Final = 1
 APPLY_SECONDS_MAX: Final = 600  # a load waits so long for what it sent to be in the ledger
