@@ -9,7 +9,7 @@ PACKAGES := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,\
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-tests demo up down status test test-fast check check-web \
-	format bench clean distclean
+	format bench bench-files clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ format: ## Put the code in the house style
 
 bench: setup ## Measure throughput and latency
 	@$(LOCAL) run -- $(BIN)/python -m bench
+
+bench-files: setup ## Measure a file of 100,000 rows and the lists on what it leaves
+	@$(LOCAL) run -- $(BIN)/python -m bench.files
 
 clean: ## Stop the services; remove their data and all caches, keep what was downloaded
 	@$(LOCAL) stack clean

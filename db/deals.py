@@ -78,10 +78,13 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "-received_at": ("received_at", "deal_id"),
     "deal_id": ("deal_id",),
 }
-_CREDITED: Final = """deal_id IN (SELECT c.deal_id FROM credits c WHERE c.account_id IN
-    (SELECT a.account_id FROM accounts a WHERE a.payee_id = ANY({payees})))"""
-_NAMED: Final = "(outcome <> 'credited' AND named <> '{{}}'::text[] AND named && {keys}::text[])"
-_OF: Final = f"{_CREDITED} OR {_NAMED}"
+# One IN with both halves, each by its index: an OR would look at every deal.
+_OF: Final = """deal_id IN (
+    SELECT c.deal_id FROM credits c WHERE c.account_id IN
+        (SELECT a.account_id FROM accounts a WHERE a.payee_id = ANY({payees}))
+    UNION ALL
+    SELECT d.deal_id FROM deals d WHERE d.outcome <> 'credited'
+        AND d.named <> '{{}}'::text[] AND d.named && {keys}::text[])"""
 _CONDITIONS: Final[dict[str, str]] = {
     "payee_id": _OF.format(payees="%(payee_id)s", keys="%(payee_keys)s"),
     "period": "closed_on >= %(period_starts)s AND closed_on < %(period_ends)s",
