@@ -28,11 +28,11 @@ REMEDIES: Final[dict[RefusalCode, str]] = {
 }
 
 HOLDS: Final[dict[HoldReason, str]] = {
-    HoldReason.NO_OWNER: "The deal names no owner and no splits. Set its owner in the source.",
-    HoldReason.UNKNOWN_PAYEE: "The source's key belongs to no person. Add it to the payee keys.",
-    HoldReason.NO_PLAN: "The payee is assigned to no plan on that date. Assign him to one.",
-    HoldReason.NO_QUOTA_PERIOD: "No period contains the closing date. Add the period.",
-    HoldReason.NO_QUOTA: "The plan pays by attainment and the payee has no quota. Set his quota.",
-    HoldReason.UNKNOWN_CURRENCY: "The currency is not known. Correct it in the source.",
-    HoldReason.NO_EXCHANGE_RATE: "No exchange rate for that date. Add the rate.",
+    HoldReason.NO_OWNER: "Name its owner, or splits, in the source.",
+    HoldReason.UNKNOWN_PAYEE: "Add the key to the payee keys, or correct it in the source.",
+    HoldReason.NO_PLAN: "Assign the payee to a plan on that date.",
+    HoldReason.NO_QUOTA_PERIOD: "Add the period, or correct the closing date in the source.",
+    HoldReason.NO_QUOTA: "Set the payee's quota.",
+    HoldReason.UNKNOWN_CURRENCY: "Correct the currency in the source.",
+    HoldReason.NO_EXCHANGE_RATE: "Add the exchange rate of that date.",
 }

@@ -23,6 +23,14 @@ export function minuteOf(ms: number): string {
   return `${dayOf(ms)} ${timeOfDay(ms).slice(0, 5)}`;
 }
 
+/** "26 Nov 2026 14:02": of real time, which need not be the business year. */
+export function realOf(ms: number): string {
+  return `${dayOf(ms)} ${new Date(ms).getUTCFullYear()} ${timeOfDay(ms).slice(0, 5)}`;
+}
+
+/** A day of a list that reaches over years ("2014-01-29") as "29 Jan 2014". */
+export const dateText = (day: string): string => `${dayText(day)} ${day.slice(0, 4)}`;
+
 /** A day of a frame ("2014-01-29") as "29 Jan". */
 export const dayText = (day: string): string => dayOf(Date.parse(`${day}T00:00:00Z`));
 
