@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 
-import type { LockAnswer } from '../src/lib/answers.ts';
+import { mostUrgentFirst } from '../src/lib/alerts.ts';
+import type { AlertRow, LockAnswer } from '../src/lib/answers.ts';
 import type { TeamRow, TeamState } from '../src/lib/frames.ts';
 import {
   amounts, changes, checksInWords, checkState, doneShare, fileSize, lockPhase, waited,
@@ -81,6 +82,20 @@ describe('the kept order of a team', () => {
   it('drops who left and puts who came at the end', () =>
     expect(ids(['2', '1', '3'])).toEqual(['134', true]));
   it('is the new one where they agree', () => expect(ids(['3', '1', '4'])).toEqual(['314', false]));
+});
+
+describe('alerts', () => {
+  it('come severe first, then by money short of pace, then the newest', () => {
+    const row = (alert_id: string, severity: string, short_of_pace: string, day: string): AlertRow =>
+      ({ alert_id, severity, short_of_pace, first_raised_at: `2014-04-${day}T18:00:00Z` }) as AlertRow;
+    const rows = [
+      row('warned', 'warning', '900000.00', '16'),
+      row('less', 'severe', '99999.99', '16'),
+      row('old', 'severe', '100000.00', '15'),
+      row('new', 'severe', '100000.00', '16'),
+    ];
+    expect(mostUrgentFirst(rows).map(({ alert_id }) => alert_id)).toEqual(['new', 'old', 'less', 'warned']);
+  });
 });
 
 describe('queues', () => {

@@ -1,7 +1,7 @@
 /** Words of an alert: its state, its history in one line of time. */
 
 import type { AlertAnswer, AlertRow } from './answers.ts';
-import { exact, percent } from './exact.ts';
+import { compare, exact, percent } from './exact.ts';
 import { dayText, minuteOf } from './when.ts';
 
 export const TABS = ['open', 'acknowledged', 'cleared'] as const;
@@ -12,6 +12,15 @@ export const TAB_WORDS: Readonly<Record<Tab, string>> = {
   acknowledged: 'Acknowledged',
   cleared: 'Cleared',
 };
+
+/** Severe ones first, then by the money short of pace; new ones before old ones of the same. */
+export const mostUrgentFirst = (rows: readonly AlertRow[]): readonly AlertRow[] =>
+  [...rows].sort(
+    (a, b) =>
+      Number(b.severity === 'severe') - Number(a.severity === 'severe') ||
+      compare(exact(b.short_of_pace), exact(a.short_of_pace)) ||
+      b.first_raised_at.localeCompare(a.first_raised_at),
+  );
 
 /** How grave, and what became of it, for the pill. */
 export function stateWords({ state, severity }: AlertRow): string {
