@@ -16,6 +16,7 @@ from api.world import World
 from schemas import limits
 from schemas.ids import PayeeId
 from schemas.live import Clock
+from schemas.times import Instant
 
 router = APIRouter()
 
@@ -39,7 +40,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     role: UserRole
     payee_id: str | None
     scopes: tuple[str, ...]
-    expires_at: dt.datetime
+    expires_at: Instant
     company: str
     currency: str
     time_zone: str

@@ -23,6 +23,7 @@ from api.reading import decoded
 from api.services import services_of
 from api.sessions import Session, UserRole
 from schemas import limits
+from schemas.times import Instant
 
 router = APIRouter()
 
@@ -42,7 +43,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     role: UserRole
     payee_id: str | None
     scopes: tuple[str, ...]
-    expires_at: dt.datetime
+    expires_at: Instant
 
 
 class DemoUser(msgspec.Struct, frozen=True, kw_only=True):

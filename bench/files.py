@@ -70,6 +70,7 @@ def main() -> None:
     migrate(settings)
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
     admin.create_topics([NewTopic(t.full_name(name), t.partitions, 1) for t in TOPICS])
+    admin.wait_for_topics([t.full_name(name) for t in TOPICS])
     try:
         company.install(settings)
         with connect(settings, DatabaseRole.API, application_name="bench", autocommit=True) as conn:

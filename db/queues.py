@@ -190,7 +190,7 @@ SELECT booked_at, dead_letter_id, code, source_key, place, problem, remedy, topi
   FROM dead_letters"""
 _LETTER_CONDITIONS: Final[dict[str, str]] = {
     "code": "code = %(code)s",
-    "q": "source_key LIKE %(q_key)s OR source_key LIKE %(q_of_source)s",
+    "q": "source_key ILIKE %(q_key)s OR source_key ILIKE %(q_of_source)s",
 }
 
 

@@ -15,6 +15,7 @@ from schemas.live import Clock, Stamps
 from schemas.messages import DealStatus, PeriodState, RefusalCode, Role
 from schemas.money import Booked
 from schemas.state import HoldReason
+from schemas.times import Instant
 
 # Shown by frames and answers alike, so declared there.
 PayeeRef = live.PayeeRef
@@ -51,7 +52,7 @@ class DealFate(_Answer, frozen=True):
     fate: Fate
     fate_words: str  # one sentence: what, and why
     next_step: str | None  # what to do, when there is something to do
-    booked_at: dt.datetime | None  # None: not booked yet
+    booked_at: Instant | None  # None: not booked yet
 
 
 class Fates(_Answer, frozen=True):
@@ -75,8 +76,8 @@ class DealRow(_Answer, frozen=True):
     currency: str | None
     closed_on: dt.date | None
     revision: int
-    received_at: dt.datetime  # first booked: never changes
-    booked_at: dt.datetime  # last booked
+    received_at: Instant  # first booked: never changes
+    booked_at: Instant  # last booked
 
 
 class Deals(_Answer, frozen=True):
@@ -144,8 +145,8 @@ class CreditView(_Answer, frozen=True):
     reverses: str | None
     is_in_force: bool
     batch: int
-    booked_at: dt.datetime
-    business_at: dt.datetime
+    booked_at: Instant
+    business_at: Instant
 
 
 class HeldView(_Answer, frozen=True):
@@ -165,7 +166,7 @@ class HeldView(_Answer, frozen=True):
     amount: Booked
     currency: str
     closed_on: dt.date | None
-    held_since: dt.datetime
+    held_since: Instant
 
 
 class RevisionView(_Answer, frozen=True):
@@ -177,8 +178,8 @@ class RevisionView(_Answer, frozen=True):
     outcome: str  # new, superseded, conflict
     words: str  # "amount 49,820.00 -> 52,756.09; owner changed", against the one below it
     tracking_id: str
-    booked_at: dt.datetime
-    business_at: dt.datetime
+    booked_at: Instant
+    business_at: Instant
     is_current: bool
     partition: int
     offset: int
@@ -202,7 +203,7 @@ class DealAnswer(_Answer, frozen=True):
     rule_id: str | None  # that makes it not eligible
     revisions: tuple[RevisionView, ...]  # newest first, at most REVISIONS_SHOWN_MAX
     revision_count: int
-    complete_through: dt.datetime | None  # of its source
+    complete_through: Instant | None  # of its source
     clock: Clock
 
 
@@ -228,7 +229,7 @@ class StatementRow(_Answer, frozen=True):
     currency: str
     line_count: int | None  # None: not frozen yet
     statement_hashes: tuple[str, ...]  # of a locked period: one an account
-    frozen_at: dt.datetime | None
+    frozen_at: Instant | None
 
 
 class Statements(_Answer, frozen=True):
@@ -260,7 +261,7 @@ class StatementAccount(_Answer, frozen=True):
     line_count: int
     statement_hash: str
     is_frozen: bool
-    frozen_at: dt.datetime | None
+    frozen_at: Instant | None
 
 
 class StatementAnswer(_Answer, frozen=True):
@@ -341,8 +342,8 @@ class FeedItem(_Answer, frozen=True):
     kind: str  # "credit", "correction", "alert", "lock"
     cause: str
     words: str
-    booked_at: dt.datetime
-    business_at: dt.datetime
+    booked_at: Instant
+    business_at: Instant
     period: str
     period_name: str
     origin_period: str | None
@@ -392,8 +393,8 @@ class AlertDeal(_Answer, frozen=True):
 class AlertNote(_Answer, frozen=True):
     """Something a person said of an alert; an acknowledgement is one too."""
 
-    at: dt.datetime
-    business_at: dt.datetime
+    at: Instant
+    business_at: Instant
     by: str  # a name
     is_acknowledgement: bool
     text: str
@@ -420,7 +421,7 @@ class AlertRow(_Answer, frozen=True):
     period: str
     period_name: str
     raised_on: dt.date  # this time; of a cleared one the last time
-    first_raised_at: dt.datetime  # never changes
+    first_raised_at: Instant  # never changes
     last_change_on: dt.date
     version: int
     words: str  # "Shu Ito is off pace"
@@ -478,7 +479,7 @@ class QueueGroup(_Answer, frozen=True):
     next_step: str
     count: int
     money: tuple[QueueMoney, ...]
-    oldest: dt.datetime | None
+    oldest: Instant | None
 
 
 class Queue(_Answer, frozen=True):
@@ -510,8 +511,8 @@ class DeadLetterRow(_Answer, frozen=True):
     offset: int
     value_start: str  # UTF-8, undecodable bytes replaced
     value_bytes: int
-    booked_at: dt.datetime
-    business_at: dt.datetime
+    booked_at: Instant
+    business_at: Instant
 
 
 class DeadLetters(_Answer, frozen=True):
@@ -539,7 +540,7 @@ class IneligibleRow(_Answer, frozen=True):
     amount: Booked | None
     currency: str | None
     closed_on: dt.date | None
-    booked_at: dt.datetime
+    booked_at: Instant
 
 
 class IneligiblePage(_Answer, frozen=True):
@@ -554,9 +555,9 @@ class SourceView(_Answer, frozen=True):
 
     source: str
     description: str | None
-    complete_through: dt.datetime | None  # None: not every partition has heard it say so
+    complete_through: Instant | None  # None: not every partition has heard it say so
     business_behind: str | None  # in words: "2 h behind", None when not known
-    last_booked_at: dt.datetime | None
+    last_booked_at: Instant | None
     deals: int
     credited: int
     held: int
@@ -598,7 +599,7 @@ class LockAnswer(_Answer, frozen=True):
     done: int
     of: int
     problem: str | None  # why the last attempt ended without a lock
-    locked_at: dt.datetime | None
+    locked_at: Instant | None
     statements_frozen: int
 
 
@@ -674,7 +675,7 @@ class ImportAnswer(_Answer, frozen=True):
     bytes: int
     state: ImportState
     by: str
-    created_at: dt.datetime
+    created_at: Instant
     mapping_id: str | None
     is_history: bool
     counts: ImportCounts

@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.messages import AlertKind, PeriodState, Severity, Text
 from schemas.money import Booked
+from schemas.times import Instant
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=False):
@@ -54,14 +55,14 @@ class Stamps(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     starts_on: dt.date
     ends_on: dt.date  # exclusive
     state: PeriodState
-    complete_through: dt.datetime | None
+    complete_through: Instant | None
     currency: str
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The business clock, so that a page can show it running without asking."""
 
-    business_at: dt.datetime
+    business_at: Instant
     rate: Booked  # business seconds per real second; "0" is paused
 
 

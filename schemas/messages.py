@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from schemas import limits
 from schemas.money import Amount, Booked, CurrencyText, Rate
+from schemas.times import Instant
 
 Text = Annotated[str, Meta(max_length=limits.TEXT_LENGTH_MAX)]
 Key = Annotated[str, Meta(min_length=1, max_length=limits.KEY_LENGTH_MAX)]
@@ -150,7 +151,7 @@ class DealChanged(Message, frozen=True, omit_defaults=True):
     revision: Int64
     changed_on: dt.date
     status: DealStatus
-    changed_at: dt.datetime | None = None
+    changed_at: Instant | None = None
     name: Text | None = None
     type: Text | None = None
     amount: Amount | None = None
@@ -159,7 +160,7 @@ class DealChanged(Message, frozen=True, omit_defaults=True):
     stage_entered_on: dt.date | None = None
     expected_close_on: dt.date | None = None
     closed_on: dt.date | None = None
-    closed_at: dt.datetime | None = None
+    closed_at: Instant | None = None
     channel: Text | None = None
     lines: Annotated[tuple[DealLine, ...], Meta(max_length=limits.DEAL_LINES_MAX)] = ()
     customer: Customer | None = None
@@ -207,7 +208,7 @@ class SourceCompleteThrough(Message, frozen=True):
     """A source says: all I know up to this instant has been sent before this message."""
 
     source: SourceName
-    complete_through: dt.datetime
+    complete_through: Instant
 
 
 # ---- outward -----------------------------------------------------------------------------------
@@ -253,7 +254,7 @@ class Fact(Message, frozen=True):
     """What every outward money fact carries."""
 
     batch: Int64
-    booked_at: dt.datetime
+    booked_at: Instant
     is_replay: bool
 
 
@@ -361,7 +362,7 @@ class StandingsChanged(Message, frozen=True):
     version: Int64
     period: Key
     business_date: dt.date
-    complete_through: dt.datetime | None
+    complete_through: Instant | None
     expected_share: Booked | None
     curve: Text | None
     total_amount: Booked
@@ -455,7 +456,7 @@ class PlanPublished(Message, frozen=True):
     plan_id: Key
     plan_version: Int64
     reference_version: Int64
-    known_at: dt.datetime
+    known_at: Instant
 
 
 @on("reference", "paceboard.quota.set.v1", key=lambda m: m.entity, key_is="entity")
@@ -468,7 +469,7 @@ class QuotaSet(Message, frozen=True):
     quota: Booked
     currency: CurrencyText
     reference_version: Int64
-    known_at: dt.datetime
+    known_at: Instant
 
 
 @on("reference", "paceboard.assignment.changed.v1", key=lambda m: m.entity, key_is="entity")
@@ -481,7 +482,7 @@ class AssignmentChanged(Message, frozen=True):
     starts_on: dt.date
     ends_on: dt.date | None
     reference_version: Int64
-    known_at: dt.datetime
+    known_at: Instant
 
 
 @on("reference", "paceboard.period.locked.v1", key=lambda m: m.entity, key_is="entity")
@@ -491,7 +492,7 @@ class PeriodLocked(Message, frozen=True):
     entity: Key
     period: Key
     reference_version: Int64
-    known_at: dt.datetime
+    known_at: Instant
 
 
 class RefusalCode(enum.StrEnum):
@@ -530,7 +531,7 @@ class RecordRefused(Message, frozen=True):
     value_start: str  # UTF-8, undecodable bytes replaced
     value_bytes: int
     batch: Int64
-    booked_at: dt.datetime
+    booked_at: Instant
 
 
 class SourceRange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -559,7 +560,7 @@ class BatchPublished(Message, frozen=True):
     """The mark of a batch, written last: whoever has read all `ends` has all of it."""
 
     batch: Int64
-    booked_at: dt.datetime
+    booked_at: Instant
     timeline: Int64
     sources: tuple[SourceRange, ...]
     accounts: dict[str, int]  # the version it gave each account

@@ -38,7 +38,7 @@ export function structsOf(python: string, bases: RegExp): ReadonlyMap<string, Fi
 
 const TYPES: Readonly<Record<string, string>> = {
   str: 'string', int: 'number', bool: 'boolean', Booked: 'Booked', 'dt.date': 'Day',
-  'dt.datetime': 'Instant', AlertKind: "'off_pace'", Severity: "'warning' | 'severe'",
+  Instant: 'Instant', AlertKind: "'off_pace'", Severity: "'warning' | 'severe'",
   Text: 'string', HoldReason: 'string', RefusalCode: 'string', 'msgspec.Raw': 'unknown',
 };
 
