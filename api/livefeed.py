@@ -41,6 +41,7 @@ class Live:
         self._world: World | None = None
         self._judged: World | None = None  # by which who watches was judged last
         self._looked_at = 0.0
+        self._is_booking = True
         self._swept_at = 0.0
         self.hub = Hub(Ports(self._read, self.may_watch, _unwatched))
 
@@ -62,7 +63,8 @@ class Live:
             is_fresh = time.monotonic() - self._looked_at < limits.LIVE_SWEEP_SECONDS
             if self._world is not None and is_fresh:
                 clock = self._world.now.at(real).frame
-                self.hub.beat(channels.encoded(Heartbeat(clock=clock)))
+                beat = Heartbeat(clock=clock, is_booking=self._is_booking)
+                self.hub.beat(channels.encoded(beat))
 
     async def sweep(self) -> None:
         """Until cancelled."""
@@ -74,9 +76,10 @@ class Live:
                 log.warning("live.sweep_failed", error=type(error).__name__)
 
     async def look(self) -> None:
-        """One look: who may watch, and whether a hint was lost."""
+        """One look: who may watch, whether anybody books, and whether a hint was lost."""
         before, world = self._judged, await self.world()
         self._judged = world
+        self._is_booking = await self._on_thread(self._worlds.is_booking)
         if before is not None and before.timeline != world.timeline:
             self.hub.close_all(CloseCode.GOING_AWAY)
         has_changed = before is None or _rights(before) != _rights(world)

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 
 from psycopg import IsolationLevel
 
-from db import clock, installation, reference, users
+from db import clock, health, installation, reference, users
 from db.connect import Connection, Pool
 from db.users import NameRow, TerritoryRow, UserRow
 from domain.calendar import business_date
 from domain.clock import business_at
 from domain.reference import Reference
+from schemas import limits
 from schemas.clock import ClockRow
 from schemas.live import Clock
 from schemas.money import ONE, text_of
@@ -106,6 +107,13 @@ class Worlds:
         """The world as it is now."""
         with self.snapshot() as (_, world):
             return world
+
+    def is_booking(self) -> bool:
+        """Whether a worker books what comes in."""
+        with self._pool.connection() as connection:
+            return health.is_booking(
+                connection, silent_seconds_max=limits.BOOKING_SECONDS_SILENT_MAX
+            )
 
     def last(self) -> World | None:
         """The world as it was last read, without asking the database; None before the first."""

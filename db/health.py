@@ -1,4 +1,4 @@
-"""What `paceboard doctor` asks the database: is it ours, is it whole, does somebody work."""
+"""What doctor and the live pages ask the database: is it ours, is it whole, does somebody work."""
 
 import datetime as dt
 from typing import Final, LiteralString, NamedTuple
@@ -62,6 +62,17 @@ def leases(connection: Connection) -> Leases:
     row = connection.execute(LEASES).fetchone()
     assert row is not None
     return Leases(*row)
+
+
+IS_BOOKING: Final[LiteralString] = """
+SELECT coalesce(max(held_until) > clock_timestamp() - make_interval(secs => %s), false) FROM leases
+"""
+
+
+def is_booking(connection: Connection, *, silent_seconds_max: int) -> bool:
+    """Whether a worker holds a lease, or held one that ran out so recently."""
+    row = connection.execute(IS_BOOKING, (silent_seconds_max,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 class Partition(NamedTuple):

@@ -111,6 +111,7 @@ LIVE_FETCH_MS_MAX: Final = 500  # the broker holds an empty fetch so long
 LIVE_RETRY_SECONDS: Final = 1  # after a reading that failed
 LIVE_SWEEP_SECONDS: Final = 5  # a lost hint leaves no number frozen for longer
 LIVE_REFERENCE_SECONDS: Final = 1  # who may watch is asked again
+BOOKING_SECONDS_SILENT_MAX: Final = 10  # since a worker's lease ran out: then pages grey numbers
 LIVE_READERS_MAX: Final = 4  # threads that read channels
 ACKNOWLEDGE_SECONDS_MAX: Final = 5  # a posted deal waits so long for Kafka
 VIEWS_REMEMBERED_MAX: Final = 100_000  # views of another's page that are in the audit already

@@ -233,9 +233,13 @@ class TeamSnapshot(Frame, frozen=True, tag="team"):
 
 
 class Heartbeat(Frame, frozen=True, tag="heartbeat"):
-    """All is well, and what time it is in the business."""
+    """What time it is in the business, and whether a worker books what comes in.
+
+    While none does, every number may be behind: show them as old.
+    """
 
     clock: Clock
+    is_booking: bool
 
 
 class Unwatched(Frame, frozen=True, tag="unwatched"):

@@ -262,6 +262,23 @@ async def test_heartbeats_carry_the_business_clock(api: Served) -> None:
         assert beat["clock"]["business_at"].startswith("2024-02-15T")
 
 
+async def test_heartbeats_say_whether_a_worker_books(api: Served, settings: Settings) -> None:
+    """No lease, or one that ran out long ago: no. One that is held: yes, within a moment."""
+    async with signed_in(api, "ada") as live:
+        assert (await live.next("heartbeat"))["is_booking"] is False
+        for seconds, expected in ((60, True), (-60, False)):
+            with connected(settings, "worker") as conn:
+                conn.execute(
+                    "INSERT INTO leases (lease, owner, token, held_until) VALUES ('jobs', 't', 1,"
+                    " clock_timestamp() + make_interval(secs => %s)) ON CONFLICT (lease)"
+                    " DO UPDATE SET held_until = excluded.held_until",
+                    (seconds,),
+                )
+            async with asyncio.timeout(20):
+                while (await live.next("heartbeat"))["is_booking"] is not expected:
+                    pass
+
+
 async def test_what_one_may_not_see_is_refused_as_what_is_not_there(api: Served) -> None:
     async with signed_in(api, "ada") as live:
         await live.send(

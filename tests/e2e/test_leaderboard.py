@@ -120,3 +120,17 @@ def test_a_break_greys_the_numbers_and_heals_by_itself(
     with api(settings, port, tmp_path / "api.log"):
         expect(live).to_have_attribute("data-live", "live", timeout=PATIENCE_MS)
         wait_until(lambda: amount(page, SELLER) == shown + 1000, "the amount missed meanwhile")
+
+
+def test_without_a_worker_the_numbers_are_grey_and_say_why(site: Site, page: Page) -> None:
+    """The socket lives and nothing moves: that must not look live."""
+    sign_in(page, site.address, "José Saraiva", "/boards/reps")
+    expect(page.locator("[data-live]").first).to_have_attribute(
+        "data-live", "live", timeout=PATIENCE_MS
+    )
+    site.worker.process.kill()
+    expect(page.locator("[data-live]").first).to_have_attribute(
+        "data-live", "stale", timeout=PATIENCE_MS
+    )
+    expect(page.locator('[data-banner="stale"]')).to_contain_text("Nothing is booked right now")
+    expect(page.locator("[data-status]").first).to_contain_text("Not booking")

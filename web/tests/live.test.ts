@@ -274,6 +274,19 @@ describe('endings', () => {
   });
 });
 
+describe('while no worker books', () => {
+  it('numbers are old on a lively socket, and known up to the last heartbeat that said so', () => {
+    const client = live().after(1_000).hears({ type: 'heartbeat', clock, is_booking: true });
+    const asOf = client.channel?.asOf;
+    client.after(2_000).hears({ type: 'heartbeat', clock, is_booking: false });
+    expect(client.isLive).toBe(false);
+    expect(client.state.phase).toBe('open');
+    expect(client.channel?.asOf).toBe(asOf);
+    client.after(2_000).hears({ type: 'heartbeat', clock, is_booking: true });
+    expect(client.isLive).toBe(true);
+  });
+});
+
 describe('the business clock', () => {
   it('runs between heartbeats at its rate', () => {
     const client = live();

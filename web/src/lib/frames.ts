@@ -197,6 +197,7 @@ export interface TeamSnapshot {
 export interface Heartbeat {
   type: 'heartbeat';
   clock: Clock;
+  is_booking: boolean;
 }
 
 export interface Unwatched {

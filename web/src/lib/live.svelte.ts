@@ -92,6 +92,11 @@ export class LivePage {
     return this.shown.isPaused ? 'paused' : 'live';
   }
 
+  /** Connected, and no worker books what comes in. */
+  get isIdle(): boolean {
+    return this.state.phase === 'open' && !this.state.isBooking;
+  }
+
   /** True before the first answer and while there is no connection: nothing can be shown. */
   get isCutOff(): boolean {
     return this.state.phase === 'waiting' || this.state.phase === 'ended';

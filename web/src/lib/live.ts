@@ -3,7 +3,7 @@
  * next and what to do. connection.ts lends it a socket and a clock.
  *
  * Laws: a version never goes back (but a new timeline starts over); a number is live only when its
- * channel was answered on this very socket and a frame came within STALE_MS.
+ * channel was answered on this very socket, a frame came within STALE_MS, and a worker books.
  */
 
 import {
@@ -61,6 +61,8 @@ export interface Live {
   readonly leaving: Readonly<Record<string, number>>;
   readonly askedAt: number;
   readonly clock: BusinessClock | null;
+  /** A worker books what comes in; while none does, numbers are old however lively the socket. */
+  readonly isBooking: boolean;
   readonly attempts: number;
   readonly phaseSince: number;
   readonly retryAt: number | null;
@@ -107,6 +109,7 @@ export const IDLE: Live = {
   leaving: {},
   askedAt: 0,
   clock: null,
+  isBooking: true,
   attempts: 0,
   phaseSince: 0,
   retryAt: null,
@@ -154,6 +157,7 @@ export function step(state: Live, input: Input, world: World): Step {
 export function isLive(state: Live, channel: string, now: number): boolean {
   return (
     state.phase === 'open' &&
+    state.isBooking &&
     state.heardAt !== null &&
     now - state.heardAt < STALE_MS &&
     (state.channels[channel]?.isAnswered ?? false)
@@ -203,7 +207,10 @@ function understood(state: Live, frame: ServerFrame, now: number): Step {
     case 'hello':
       return greeted(next, frame, now);
     case 'heartbeat':
-      return [{ ...next, clock: clockAt(frame.clock, now) }, []];
+      return [
+        { ...next, clock: clockAt(frame.clock, now), isBooking: frame.is_booking !== false },
+        [],
+      ];
     case 'board':
     case 'payee':
     case 'team':
@@ -340,6 +347,7 @@ function refused(state: Live, name: string, { title, detail }: Refusal): Live {
 
 /** While frames come, the numbers of every answered channel are those of now. */
 function knownUntil(state: Live, now: number): Live {
+  if (!state.isBooking) return state;
   const asOf = businessTime(state.clock, now);
   const channels = Object.entries(state.channels).map(([name, channel]) => [
     name,
