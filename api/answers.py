@@ -36,10 +36,14 @@ def tagged(request: Request, body: Any, etag: str) -> Response:
     return Response(msgspec.json.encode(body), media_type=JSON, headers=headers)
 
 
-def listed(request: Request, body: Any) -> Response:
-    """Reference data as one list, with an ETag of its content."""
-    content = msgspec.json.encode(body)
-    return tagged(request, msgspec.Raw(content), f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+def hashed(request: Request, body: Any, *, but: str | None = None) -> Response:
+    """A JSON answer with an ETag of its content, for what no version of its own tells apart.
+
+    `but`: a field that is another one in every answer, as the clock is.
+    """
+    told = body if but is None else msgspec.structs.replace(body, **{but: None})
+    digest = hashlib.sha256(msgspec.json.encode(told)).hexdigest()
+    return tagged(request, body, f'W/"{digest[:32]}"' if but else f'"{digest[:32]}"')
 
 
 def only(request: Request, *known: str) -> None:

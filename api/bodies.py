@@ -23,10 +23,10 @@ class Body:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._headers = Headers(scope=scope)
         self._receive = receive
-        self._is_file = scope["path"].startswith(FILES)
+        self.is_file = scope["method"] not in _SAFE and scope["path"].startswith(FILES)
         self._method = scope["method"]
         self._size = 0
-        self.bytes_max = limits.IMPORT_BYTES_MAX if self._is_file else limits.BODY_BYTES_MAX
+        self.bytes_max = limits.IMPORT_BYTES_MAX if self.is_file else limits.BODY_BYTES_MAX
         self.is_too_large = False
 
     def check(self) -> None:
@@ -35,7 +35,7 @@ class Body:
         if said.isascii() and said.isdecimal() and int(said) > self.bytes_max:
             raise self.refusal()
         has_body = said != "0" or "transfer-encoding" in self._headers
-        if has_body and not self._is_file and self._method not in _SAFE:
+        if has_body and not self.is_file and self._method not in _SAFE:
             require_json(self._headers.get("content-type"))
 
     async def receive(self) -> Message:

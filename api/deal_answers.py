@@ -209,7 +209,7 @@ def _whole(connection: Connection, eye: _Eye, deal: Deal) -> DealAnswer:
         credits=tuple(_credit(one, eye) for one in seen),
         held=held_views(connection, deal, eye.viewer, eye.world),
         rule_id=None if excluded is None else excluded.rule_id,
-        revisions=_revisions(received, deal, eye),
+        revisions=_revisions(received, deal, eye, is_whole=count == len(received)),
         revision_count=count,
         complete_through=complete,
         clock=eye.world.now.frame,
@@ -421,7 +421,9 @@ def _held(
     )
 
 
-def _revisions(received: Iterable[Revision], deal: Deal, eye: _Eye) -> tuple[RevisionView, ...]:
+def _revisions(
+    received: Iterable[Revision], deal: Deal, eye: _Eye, *, is_whole: bool
+) -> tuple[RevisionView, ...]:
     newest_first = list(received)
     current = {
         (facet.seen.source, facet.seen.key, facet.seen.revision, facet.seen.digest)
@@ -433,7 +435,7 @@ def _revisions(received: Iterable[Revision], deal: Deal, eye: _Eye) -> tuple[Rev
             revision=one.revision,
             changed_on=one.changed_on,
             outcome=one.outcome,
-            words=fates.changed(_below(one, newest_first), one.content),
+            words=_change(one, newest_first, is_whole=is_whole),
             tracking_id=one.tracking_id,
             booked_at=one.booked_at,
             business_at=eye.business(one.booked_at),
@@ -444,6 +446,13 @@ def _revisions(received: Iterable[Revision], deal: Deal, eye: _Eye) -> tuple[Rev
         )
         for one in newest_first
     )
+
+
+def _change(one: Revision, all_: Sequence[Revision], *, is_whole: bool) -> str:
+    below = _below(one, all_)
+    if below is None and not is_whole:
+        return "what it changed is not shown: only the newest revisions are"
+    return fates.changed(below, one.content)
 
 
 def _below(one: Revision, all_: Sequence[Revision]) -> DealChanged | None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api import access, posting, signed, tracing
 from api.answers import answer, only
+from api.idempotency import PASSING
 from api.openapi import Example, header, one_or_many, operation
 from api.outbound import DealRecord
 from api.partitions import AWAY, obstacle
@@ -145,6 +146,8 @@ async def post_deals(request: Request) -> Response:
     _count(services, fates)
     if not any(fate.status == "accepted" for fate in fates):
         _refuse_all(fates, why)
+    if any(fate.status == "not_recorded" for fate in fates):
+        setattr(request.state, PASSING, True)  # the same request again sends what is missing
     return answer(_posted(fates), status=202)
 
 

@@ -80,7 +80,7 @@ class Feed:
                 log.warning("live.feed_broken", error=type(error).__name__)
             finally:
                 self.is_connected = False
-                await consumer.stop()
+                await _stopped(consumer)
             await asyncio.sleep(limits.LIVE_RETRY_SECONDS)
 
     def take(self, record: ConsumerRecord[bytes, bytes]) -> None:
@@ -115,3 +115,11 @@ class Feed:
         if self._hub.is_watched_kind(channels.TEAM):
             for manager in self._teams_of(payee_id):
                 self._hub.hint(channels.channel(channels.TEAM, manager))
+
+
+async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    """Given up, whatever it says to that: another one takes its place."""
+    try:
+        await consumer.stop()
+    except (KafkaError, OSError) as error:
+        log.warning("live.feed_not_stopped", error=type(error).__name__)

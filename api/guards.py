@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import idempotency, problems, rates, signed
+from api import access, idempotency, problems, rates, signed
 from api.bodies import Body
 from api.idempotency import Gone
 from api.problems import ApiError
@@ -42,6 +42,8 @@ class Guards:
             if taken is not None:
                 rates.require(taken)
             body.check()
+            if body.is_file:  # nobody else makes us hold one
+                access.require_admin(signed.session(request))
             await self._run(request, body.receive, answer.send)
         except Gone:
             return

@@ -9,7 +9,7 @@ state replaces one that has not been sent, so a slow reader costs a bounded amou
 
 import asyncio
 import datetime as dt
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -136,6 +136,7 @@ class Hub:
         self._pause = limits.LIVE_REBUILD_MS_MIN / 1_000 if pause_seconds is None else pause_seconds
         self._channels: dict[str, _Channel] = {}
         self._subscribers: set[Subscriber] = set()
+        self._of_user: Counter[str] = Counter()
         self.counts = Counts()
 
     # ---- connections ----
@@ -143,10 +144,17 @@ class Hub:
     def join(self, subscriber: Subscriber) -> None:
         """A connection is there; it gets heartbeats."""
         self._subscribers.add(subscriber)
+        self._of_user[subscriber.session.user_id] += 1
+
+    def has_room(self, user_id: str) -> bool:
+        """Whether one more connection of a user is taken."""
+        return self._of_user[user_id] < limits.LIVE_SOCKETS_OF_USER_MAX
 
     def leave(self, subscriber: Subscriber) -> None:
         """A connection is gone, and all it watched with it."""
-        self._subscribers.discard(subscriber)
+        if subscriber in self._subscribers:
+            self._subscribers.discard(subscriber)
+            self._of_user -= Counter((subscriber.session.user_id,))
         for channel in tuple(subscriber.channels):
             self.unwatch(subscriber, channel)
 

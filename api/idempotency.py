@@ -17,7 +17,7 @@ import hashlib
 import re
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 from psycopg import Error
@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 KEY: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
+# In a request's state: its answer is of the moment, and whoever asks again is served anew.
+PASSING: Final = "is_passing"
 RETRY_SECONDS: Final = 1
 AWAY_RETRY_SECONDS: Final = 2
 _KEY: Final = re.compile(rf"[\x20-\x7e]{{1,{limits.IDEMPOTENCY_KEY_LENGTH_MAX}}}")
@@ -79,7 +81,7 @@ class Idempotency:
         if isinstance(found, Kept):
             return await _replay(found, fingerprint, send)
         held = Held(caller, key, found)
-        answered = Answered()
+        answered = Answered(scope)
         try:
             await app(scope, Parts(parts, receive).receive, answered.send)
         except Exception:
@@ -188,8 +190,9 @@ class Parts:
 class Answered:
     """An answer that is kept back until it is in the database."""
 
-    def __init__(self) -> None:
+    def __init__(self, scope: Scope) -> None:
         self.messages: list[Message] = []
+        self._state: dict[str, Any] = scope.setdefault("state", {})
 
     async def send(self, message: Message) -> None:
         """One message of the answer."""
@@ -204,7 +207,8 @@ class Answered:
     @property
     def is_lasting(self) -> bool:
         """Whether whoever asks again is to hear the same."""
-        return bool(self.messages) and self.status < 500 and self.status != 429
+        is_passing = self._state.get(PASSING, False)
+        return bool(self.messages) and self.status < 500 and self.status != 429 and not is_passing
 
     @property
     def kept_headers(self) -> HeaderPairs:

@@ -9,6 +9,7 @@ import io
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -16,13 +17,14 @@ from typing import Final, NamedTuple
 import msgspec
 import structlog
 from psycopg import Error
+from psycopg_pool import PoolTimeout
 
 from api import dryrun
 from api.dryrun import Change, Effect
 from api.world import World, Worlds
 from db import imports as rows
 from db import relay
-from db.connect import AWAY, Pool
+from db.connect import Pool
 from db.imports import ImportRow
 from domain.exact import exact_arithmetic
 from ingest import files
@@ -87,7 +89,7 @@ class ImportRuns:
         self._pool = pool
         self._worlds = worlds
         self._jobs: queue.Queue[_Job | None] = queue.Queue(limits.IMPORTS_WAITING_MAX)
-        self._mine: set[str] = set()
+        self._mine: Counter[str] = Counter()  # jobs waiting or under way, by import
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -108,7 +110,7 @@ class ImportRuns:
         while True:
             try:
                 await asyncio.to_thread(self._beat)
-            except AWAY as error:
+            except (Error, PoolTimeout) as error:
                 log.warning("imports.database_away", error=type(error).__name__)
             await asyncio.sleep(limits.IMPORT_BEAT_SECONDS)
 
@@ -126,8 +128,8 @@ class ImportRuns:
                 self._jobs.put_nowait(job)
             except queue.Full:
                 return False
-            self._mine.add(job.import_id)
-            if self._thread is None:
+            self._mine[job.import_id] += 1
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="imports", daemon=True)
                 self._thread.start()
             return True
@@ -143,11 +145,13 @@ class ImportRuns:
                 log.exception("import.failed", import_id=job.import_id)
                 self._fail(job.import_id, "It failed here; the log says why.")
             finally:
-                self._mine.discard(job.import_id)
+                with self._guard:
+                    self._mine -= Counter((job.import_id,))
 
     def _beat(self) -> None:
         with self._pool.connection() as connection:
-            mine = sorted(self._mine)
+            with self._guard:
+                mine = sorted(self._mine)
             if mine:
                 rows.beat(connection, mine)
             rows.give_up(
@@ -168,7 +172,7 @@ class ImportRuns:
                         after=ImportState.FAILED.value,
                         problem=problem,
                     )
-        except AWAY:
+        except (Error, PoolTimeout):
             log.warning("import.not_marked_failed", import_id=import_id)
 
     # ---- the dry run ----
@@ -179,12 +183,10 @@ class ImportRuns:
             with Spool() as spool:
                 checked, effect, world = self._tried(Result(), import_id, file, mapping, spool)
                 result = _result(checked, effect, world, mapping)
-                errors = self._errors(file, mapping, {**checked.refused, **effect.refused})
+                self._keep_errors(import_id, file, mapping, {**checked.refused, **effect.refused})
         except FileRefused as error:
             return self._fail(import_id, str(error))
-        with self._pool.connection() as connection, connection.transaction():
-            if errors is not None:
-                rows.keep_errors(connection, import_id, errors)
+        with self._pool.connection() as connection:
             rows.move(
                 connection,
                 import_id,
@@ -236,12 +238,16 @@ class ImportRuns:
 
         return say
 
-    def _errors(self, file: File, mapping: Mapping, refused: dict[int, RowError]) -> bytes | None:
+    def _keep_errors(
+        self, import_id: str, file: File, mapping: Mapping, refused: dict[int, RowError]
+    ) -> None:
+        """The error file of this trial; the one before is replaced."""
         if not refused:
-            return None
+            return
         target = io.BytesIO()
         files.write_errors(target, file, mapping, refused)
-        return target.getvalue()
+        with self._pool.connection() as connection:
+            rows.keep_errors(connection, import_id, target.getvalue())
 
     # ---- the load ----
 
@@ -252,11 +258,12 @@ class ImportRuns:
             checked, effect, world = self._tried(before, import_id, file, mapping, spool)
             now = _result(checked, effect, world, mapping)
             now = msgspec.structs.replace(now, moved=_moved(before, now))
+            self._keep_errors(import_id, file, mapping, {**checked.refused, **effect.refused})
             sent, ends = self._publish(import_id, spool, effect.refused, now, row.is_history)
         problem = self._applied(ends)
         done = msgspec.structs.replace(now, counts=_sent(now.counts, sent), done_rows=sent)
         with self._pool.connection() as connection:
-            rows.move(
+            is_moved = rows.move(
                 connection,
                 import_id,
                 before=ImportState.SENDING.value,
@@ -264,6 +271,8 @@ class ImportRuns:
                 result=msgspec.json.encode(done),
                 problem=problem,
             )
+        if not is_moved:
+            log.warning("import.given_up_meanwhile", import_id=import_id, sent=sent)
 
     def _publish(
         self,

@@ -181,6 +181,14 @@ def _import(request: Request, content: bytes) -> Response:
             request_id=request_id_of(request),
         )
     if not services.imports.check(import_id):
+        with services.pool.connection() as connection:
+            rows.move(
+                connection,
+                import_id,
+                before=ImportState.CHECKING.value,
+                after=ImportState.FAILED.value,
+                problem="Too many files were waiting: nothing was read. Send it again.",
+            )
         raise _busy()
     with services.worlds.snapshot() as (connection, world):
         return answer(_view(_found(connection, import_id), world), status=202)

@@ -81,6 +81,8 @@ async def _authenticated(socket: WebSocket, services: Services) -> Session:
 async def _serve(socket: WebSocket, services: Services, session: Session, world: World) -> None:
     subscriber = Subscriber(session)
     hub = services.hub
+    if not hub.has_room(session.user_id):
+        return await _close(socket, CloseCode.TOO_FAST)
     hub.join(subscriber)
     subscriber.mailbox.put_notice(channels.encoded(_hello(session, world)))
     reading = asyncio.create_task(_read_all(socket, services, subscriber))
@@ -176,7 +178,7 @@ async def _watch_one(
     if not access.may_watch(subscriber.session, channel, world):
         return _refuse(subscriber, "There is nothing here for you", GONE, channel)
     kind, _, subject = channel.partition(":")
-    if kind == channels.PAYEE:
+    if kind in (channels.PAYEE, channels.TEAM):
         session = access.in_force(subscriber.session, world)
         note = services.views.note
         await asyncio.to_thread(note, session, PayeeId(subject), world)

@@ -74,6 +74,8 @@ class Live:
                 await self.look()
             except (Error, PoolTimeout, NotInstalled) as error:
                 log.warning("live.sweep_failed", error=type(error).__name__)
+            except Exception:  # who may watch must be judged again, whatever broke this look
+                log.exception("live.sweep_broken")
 
     async def look(self) -> None:
         """One look: who may watch, whether anybody books, and whether a hint was lost."""

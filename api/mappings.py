@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api import access, reading, signed
-from api.answers import answer, listed, only, tagged
+from api.answers import answer, hashed, only, tagged
 from api.openapi import Document, Example, header, operation
 from api.problems import (
     Fault,
@@ -100,7 +100,7 @@ def list_mappings(request: Request) -> Response:
     with services.worlds.snapshot() as (connection, world):
         access.require_admin(signed.session_in(request, world))
         found = rows.mappings(connection)
-    return listed(request, Mappings(rows=tuple(map(_view, found))))
+    return hashed(request, Mappings(rows=tuple(map(_view, found))))
 
 
 @router.get(

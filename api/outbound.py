@@ -135,8 +135,11 @@ class KafkaDeals:
         if self._producer is None:
             if self._opening is None:
                 self._opening = asyncio.create_task(self._opened())
-            self._producer = await asyncio.shield(self._opening)
-            self._opening = None
+            try:
+                self._producer = await asyncio.shield(self._opening)
+            finally:
+                if self._opening is not None and self._opening.done():
+                    self._opening = None
         return self._producer
 
     async def _opened(self) -> AIOKafkaProducer | None:

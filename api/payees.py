@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access, periods, progress, signed
-from api.answers import listed, only, versioned
+from api.answers import hashed, only, versioned
 from api.openapi import operation, query
 from api.problems import NotFound, NotSignedIn, Unavailable, UnknownParameter
 from api.progress import ProgressAnswer
@@ -94,7 +94,7 @@ def list_periods(request: Request) -> Response:
     signed.session_in(request, world)
     current = periods.current(world)
     rows = sorted(world.reference.rows.periods, key=lambda period: period.starts_on)
-    return listed(
+    return hashed(
         request,
         Periods(
             periods=tuple(

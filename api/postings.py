@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
+from psycopg import Error
+from psycopg_pool import PoolTimeout
 
 from api.outbound import DealRecord
 from db import deals as rows
-from db.connect import AWAY, Pool
+from db.connect import Pool
 from db.deals import Posting
 from schemas import limits
 from schemas.ids import DealId
@@ -66,7 +68,7 @@ class Postings:
                 if (now := asyncio.get_running_loop().time()) >= swept:
                     swept = now + limits.POSTINGS_SWEEP_SECONDS
                     await asyncio.to_thread(self._forget)
-            except AWAY as error:
+            except (Error, PoolTimeout) as error:
                 log.warning("postings.database_away", error=type(error).__name__)
 
     def write(self) -> None:

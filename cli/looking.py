@@ -12,6 +12,7 @@ from cli.failures import Failure
 from db import deals as rows
 from db.connect import Connection, pool
 from db.keyset import Keyset
+from schemas import limits
 from schemas.answers import DealAnswer, DealRow, Fate, Statements
 from schemas.ids import PayeeId, PeriodId
 from schemas.live import PayeeProgress
@@ -40,16 +41,20 @@ def _world(settings: Settings) -> Iterator[tuple[Connection, World]]:
 
 
 def deal_of(settings: Settings, deal_id: str) -> DealAnswer | None:
-    """A deal by its id; a key alone is that of the one source that has it."""
+    """A deal by its id; a key alone is that of the one source that has it.
+
+    Raises Failure when several have it.
+    """
     with _world(settings) as (connection, world):
         found = deal_answers.deal_answer(connection, world, OPERATOR, deal_id)
         if found is not None or ":" in deal_id:
             return found
-        like = _like(connection, world, deal_id, None, 500)
-        exact = [row for row in like if row.key == deal_id]
-        if len(exact) != 1:
+        ids = rows.ids_of_key(connection, deal_id, limits.SAME_KEY_SHOWN_MAX)
+        if len(ids) > 1:
+            raise Failure(f"{deal_id} is several deals", f"say which: {', '.join(ids)}")
+        if not ids:
             return None
-        return deal_answers.deal_answer(connection, world, OPERATOR, exact[0].deal_id)
+        return deal_answers.deal_answer(connection, world, OPERATOR, ids[0])
 
 
 def deals_like(

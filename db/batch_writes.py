@@ -28,9 +28,7 @@ SELECT u.*, %s::timestamptz
     ON CONFLICT (deal_id, ordinal) DO UPDATE
    SET payee_key = excluded.payee_key, role = excluded.role, reason = excluded.reason,
        amount = excluded.amount, currency = excluded.currency, detail = excluded.detail,
-       closed_on = excluded.closed_on,
-       held_since = CASE WHEN h.reason = excluded.reason THEN h.held_since
-                         ELSE excluded.held_since END"""
+       source = excluded.source, closed_on = excluded.closed_on"""
 _DROP_INELIGIBLE: Final = "DELETE FROM ineligible WHERE deal_id = ANY(%s::text[])"
 _PUT_INELIGIBLE: Final = """
 INSERT INTO ineligible (deal_id, rule_id, reason, amount, currency, closed_on, booked_at)
@@ -325,7 +323,8 @@ def _hold_columns(row: DealRow, ordinal: int, share: Held) -> tuple[Any, ...]:
         text_of(share.amount),
         share.currency,
         share.detail,
-        row.content.source,
+        # Whose key it is: the source that named the people, which need not have opened the deal.
+        row.named[0].partition(":")[0] if row.named else row.content.source,
         row.closed_on,
     )
 

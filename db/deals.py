@@ -48,6 +48,16 @@ def deal(connection: Connection, deal_id: str) -> Deal | None:
     return None if row is None else _deal(row)
 
 
+BY_KEY: Final[LiteralString] = """
+SELECT deal_id FROM deals WHERE search_key = lower(%(key)s) ORDER BY deal_id LIMIT %(most)s
+"""
+
+
+def ids_of_key(connection: Connection, key: str, rows_max: int) -> list[str]:
+    """The ids of deals that their sources know by a key, whatever its case."""
+    return [row[0] for row in connection.execute(BY_KEY, {"key": key, "most": rows_max})]
+
+
 def _deal(row: tuple[Any, ...]) -> Deal:
     return Deal(
         deal_id=DealId(row[0]),
@@ -83,8 +93,7 @@ _OF: Final = """deal_id IN (
     SELECT c.deal_id FROM credits c WHERE c.account_id IN
         (SELECT a.account_id FROM accounts a WHERE a.payee_id = ANY({payees}))
     UNION ALL
-    SELECT d.deal_id FROM deals d WHERE d.outcome <> 'credited'
-        AND d.named <> '{{}}'::text[] AND d.named && {keys}::text[])"""
+    SELECT d.deal_id FROM deals d WHERE d.named <> '{{}}'::text[] AND d.named && {keys}::text[])"""
 _CONDITIONS: Final[dict[str, str]] = {
     "payee_id": _OF.format(payees="%(payee_id)s", keys="%(payee_keys)s"),
     "period": "closed_on >= %(period_starts)s AND closed_on < %(period_ends)s",

@@ -49,7 +49,7 @@ SELECT h.held_since, h.deal_id, h.ordinal, h.payee_key, h.role, h.reason, h.amou
 _HELD_OF: Final = "h.source || ':' || h.payee_key = ANY({keys})"
 _HELD_CONDITIONS: Final[dict[str, str]] = {
     "reason": "h.reason = %(reason)s",
-    "source": "h.source = %(source)s",
+    "source": "d.source = %(source)s",
     "payee_id": _HELD_OF.format(keys="%(payee_keys)s"),
     "q": "d.search_key LIKE %(q_key)s OR d.name ILIKE %(q_text)s",
 }

@@ -119,6 +119,7 @@ credits = sa.Table(
     _text("traceparent", null=True),
     _big("batch"),
     sa.Index(None, "account_id", "origin_period"),
+    sa.Index(None, "booked_at", "credit_id"),
     sa.Index(None, "deal_id"),
     sa.Index(None, "batch"),
 )
@@ -228,11 +229,11 @@ deals = sa.Table(
     sa.Index(None, "closed_on"),
     sa.Index(None, "received_at", "deal_id"),
     sa.Index(None, "search_key", postgresql_ops={"search_key": "text_pattern_ops"}),
-    sa.Index(  # whom a deal names that is credited stands in `credits`
+    sa.Index(
         None,
         "named",
         postgresql_using="gin",
-        postgresql_where=sa.text("outcome <> 'credited'::text AND named <> '{}'::text[]"),
+        postgresql_where=sa.text("named <> '{}'::text[]"),
     ),
 )
 

@@ -47,15 +47,17 @@ def users(connection: Connection) -> tuple[UserRow, ...]:
 
 
 USERS_CHANGED: Final[LiteralString] = """
-SELECT count(*), count(disabled_at), coalesce(max(disabled_at), 'epoch') FROM users
+SELECT md5(coalesce(string_agg(concat_ws('/', user_id, payee_id, role, disabled_at), ','
+           ORDER BY user_id), '')) FROM users
 """
 
 
-def users_mark(connection: Connection) -> tuple[int, int, dt.datetime]:
-    """Differs when a user was added or disabled."""
+def users_mark(connection: Connection) -> str:
+    """Differs when a user was added or disabled, or has another role or payee."""
     row = connection.execute(USERS_CHANGED).fetchone()
     assert row is not None
-    return row[0], row[1], row[2]
+    found: str = row[0]
+    return found
 
 
 NAMES: Final[LiteralString] = """

@@ -2,7 +2,9 @@
 
 A credit stands at a place among all credits of its account, segment and origin period, in canonical
 order (domain/statements.py). What it pays is the payout after it less the payout before it, so the
-parts of all deals of a cell sum to what the cell has earned: a receipt and a statement agree.
+parts of all deals of a cell sum to what the cell has earned: a receipt and the statement of an open
+period agree. A locked period's statement is what was frozen; a receipt says what would be paid by
+the reference data and credits of now.
 """
 
 from collections import defaultdict

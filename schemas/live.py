@@ -279,5 +279,5 @@ CLOSE_REASONS: Final[dict[CloseCode, str]] = {
     CloseCode.NOT_AUTHENTICATED: "Authenticate within LIVE_AUTHENTICATE_SECONDS.",
     CloseCode.SESSION_EXPIRED: "The session has expired; sign in again.",
     CloseCode.TOO_SLOW: "You read more slowly than the server may buffer; connect again.",
-    CloseCode.TOO_FAST: "You send more frames than the server may read; connect again, and pause.",
+    CloseCode.TOO_FAST: "More frames or sockets than the server takes; pause, then connect again.",
 }

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from db.connect import Connection
 from schemas import limits
-from schemas.messages import DealStatus, RefusalCode
+from schemas.messages import DealStatus, RefusalCode, Split
 from schemas.refusals import REMEDIES
 from schemas.settings import Settings
 from tests.api.support import Served, deal, served
@@ -275,3 +275,53 @@ def _one(conn: Connection, query: str, value: str) -> Any:
 
 def _but_id(problem: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in problem.items() if name != "request_id"}
+
+
+async def test_a_receipt_is_read_anew_when_an_earlier_deal_moves_it(
+    api: Served, books: Books
+) -> None:
+    """The deal is the same, and pays otherwise: its ETag says so."""
+    path = "/v1/deals/crm:B1"
+    before = await api.get(path, "ben")
+    etag = before.headers["etag"]
+    same = await api.get(path, "ben", headers={"If-None-Match": etag})
+    assert same.status_code == 304
+    books.book(won("B0", "7000.00", DAY - dt.timedelta(days=5), owner=BEN))
+    after = await api.get(path, "ben", headers={"If-None-Match": etag})
+    assert after.status_code == 200
+    (line,) = after.json()["receipt"]
+    assert Decimal(line["before"]) == Decimal("7000.00")
+
+
+async def test_whom_a_deal_names_finds_it_also_when_another_is_credited(
+    api: Served, books: Books
+) -> None:
+    """Ada owns it and all of it is Ben's: both have it in their lists."""
+    shares = (Split(payee_key="ben", share="1"),)
+    books.book(won("given", "10.00", DAY, splits=shares))
+    for user in ("ada", "ben"):
+        rows = (await _json(api, "/v1/deals", user, q="given"))["rows"]
+        assert [row["deal_id"] for row in rows] == ["crm:given"]
+
+
+async def test_what_was_not_recorded_is_sent_when_the_request_is_repeated(
+    api: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is not the one of the key: repeated, the missing one goes, then it is kept."""
+    real = api.services.deals.send
+
+    async def half(records: Any) -> Any:
+        sent = await real(records[:1])
+        return (*sent, *(False for _ in records[1:]))
+
+    bodies = [deal("H1"), deal("H2")]
+    key = {"Idempotency-Key": "half"}
+    monkeypatch.setattr(api.services.deals, "send", half)
+    first = await api.post_deals(bodies, **key)
+    assert (first.status_code, first.json()["not_recorded"]) == (202, 1)
+    monkeypatch.setattr(api.services.deals, "send", real)
+    second = await api.post_deals(bodies, **key)
+    assert second.json()["not_recorded"] == 0
+    assert "idempotency-replayed" not in second.headers
+    third = await api.post_deals(bodies, **key)
+    assert third.headers["idempotency-replayed"] == "true"

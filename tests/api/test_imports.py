@@ -15,7 +15,7 @@ import pytest_asyncio
 from ingest.xlsx_writing import write
 from schemas import limits
 from schemas.settings import Settings
-from tests.api.support import Served, bearer, served
+from tests.api.support import Served, bearer, deal, served
 from tests.database import ADA, BEN, connected
 from tests.workers import WorkerProcess, worker
 
@@ -300,3 +300,19 @@ async def test_history_is_listed_page_by_page(api: Served) -> None:
     done = (await api.get("/v1/imports", "ann", params={"state": "done"})).json()["rows"]
     assert done == [row for row in whole if row["state"] == "done"]
     assert all(dt.datetime.fromisoformat(row["created_at"]).tzinfo for row in whole)
+
+
+async def test_a_row_refused_since_the_dry_run_is_given_back(api: Served) -> None:
+    """Another sender was quicker with the same revision: it stands in the error file."""
+    content = csv(line("race", "10,00"), line("calm", "10,00"))
+    found = await _checked(api, content)
+    assert found["has_error_file"] is False
+    await api.post_deals(deal("race", amount="99.00"), "ann")
+    async with asyncio.timeout(60):
+        while (await api.get("/v1/deals/crm:race", "ann")).status_code != 200:
+            await asyncio.sleep(0.05)
+    done = await _loaded(api, found["import_id"])
+    assert (done["counts"]["refused"], done["counts"]["sent"]) == (1, 1)
+    assert done["moved"] is not None
+    errors = await api.get(f"/v1/imports/{found['import_id']}/errors", "ann")
+    assert "race" in errors.text and "calm" not in errors.text

@@ -187,6 +187,19 @@ async def test_a_team_is_there_for_who_leads_it(
     assert access.leads(world, PayeeId(payee)) == (payee == MEG)
 
 
+async def test_to_watch_anothers_team_is_written_down(api: Served, settings: Settings) -> None:
+    """As reading it by HTTP is."""
+    async with signed_in(api, "ann") as live:
+        await live.send(type="watch", channels=[f"team:{MEG}"])
+        await live.next("team")
+    with connected(settings, "api") as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM audit WHERE action = 'view_as' AND entity = %s AND actor = 'ann'",
+            (MEG,),
+        ).fetchone()
+    assert row is not None and row[0] >= 1
+
+
 async def test_a_team_ticks_when_a_deal_of_anyone_in_it_is_booked(
     api: Served, books: Books
 ) -> None:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from api.bodies import Body
 from db import alerts as alert_rows
 from db.alerts import Looked, Subject
 from domain import alerts
@@ -309,3 +310,52 @@ def _calendar(settings: Settings) -> Any:
 
     with connected(settings, "api") as conn:
         return reference.read(conn).calendar
+
+
+async def test_a_held_share_is_of_the_source_that_named_its_person(
+    api: Served, settings: Settings, books: Books
+) -> None:
+    """The crm opened it and names nobody; the erp says "ada", whom only the crm knows by that."""
+    opened = msgspec.structs.replace(won("twice", "77.00", DAY), owner_key=None)
+    filled = msgspec.structs.replace(
+        won("E7", "77.00", DAY), source="erp", deal_id=opened.deal_id, owner_key="ada"
+    )
+    books.book(opened)
+    books.book(filled)
+    (row,) = (await _json(api, "/v1/held", "ann", q="twice"))["rows"]
+    assert (row["payee"], row["payee_key"]) == (None, "ada")
+    assert (await _json(api, "/v1/held", "ada", q="twice"))["rows"] == []
+    with connected(settings, "api") as conn:
+        kept = conn.execute("SELECT source FROM holds WHERE deal_id = %s", (opened.deal_id,))
+        assert kept.fetchone() == ("erp",)
+
+
+async def test_another_role_is_in_force_at_once(api: Served, settings: Settings) -> None:
+    """Whatever the token says."""
+    assert (await api.get("/v1/admin", "abe")).status_code == 200
+    for role, status in (("rep", 404), ("admin", 200)):
+        with connected(settings, "api") as conn:
+            conn.execute("UPDATE users SET role = %s WHERE user_id = 'abe'", (role,))
+        assert (await api.get("/v1/admin", "abe")).status_code == status
+
+
+async def test_only_an_admin_makes_us_hold_a_file(
+    api: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody else is refused before his body is read, also with a key."""
+    read: list[str] = []
+    real = Body.receive
+
+    async def noted(self: Body) -> Any:
+        read.append("part")
+        return await real(self)
+
+    monkeypatch.setattr(Body, "receive", noted)
+    for user, status in (("ada", 404), ("loader", 404)):
+        headers = {**bearer(api.settings, user), "Content-Type": "text/csv"}
+        for key in ({}, {"Idempotency-Key": "big"}):
+            answer = await api.client.post(
+                "/v1/imports/deals", content=b"x" * 100_000, headers={**headers, **key}
+            )
+            assert answer.status_code == status
+    assert read == []

@@ -6,14 +6,14 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from schemas import limits
 from schemas.settings import Settings
-from tests.api.support import Served, cookie, credit
+from tests.api.support import Served, cookie, credit, token
 from tests.api.test_live import Live, opened, signed_in
 from tests.database import ADA
 
@@ -106,3 +106,20 @@ async def test_who_says_nothing_is_shown_the_door(api: Served) -> None:
     async with opened(api) as live:
         await live.socket.send(json.dumps({"type": "watch", "channels": [PAYEE]}))
         assert await live.closed() == 4401
+
+
+async def test_one_user_holds_so_many_sockets_and_another_is_not_slowed(
+    api: Served, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One too many is closed with a reason; when one goes there is room again."""
+    monkeypatch.setattr(limits, "LIVE_SOCKETS_OF_USER_MAX", 3)
+    async with witness(api, settings) as ticks, AsyncExitStack() as held:
+        for _ in range(2):
+            await held.enter_async_context(signed_in(api, "ada"))
+        async with signed_in(api, "ada"), opened(api) as refused:
+            await refused.send(type="authenticate", token=token(settings, "ada"))
+            assert await refused.closed() == 4429
+            await ticks()
+        await asyncio.sleep(0.2)
+        async with signed_in(api, "ada"):
+            await ticks()
