@@ -93,7 +93,9 @@ _OF: Final = """deal_id IN (
     SELECT c.deal_id FROM credits c WHERE c.account_id IN
         (SELECT a.account_id FROM accounts a WHERE a.payee_id = ANY({payees}))
     UNION ALL
-    SELECT d.deal_id FROM deals d WHERE d.named <> '{{}}'::text[] AND d.named && {keys}::text[])"""
+    SELECT d.deal_id FROM deals d
+     WHERE d.named <> '{{}}'::text[] AND (d.outcome <> 'credited' OR cardinality(d.named) > 1)
+       AND d.named && {keys}::text[])"""
 _CONDITIONS: Final[dict[str, str]] = {
     "payee_id": _OF.format(payees="%(payee_id)s", keys="%(payee_keys)s"),
     "period": "closed_on >= %(period_starts)s AND closed_on < %(period_ends)s",

@@ -119,7 +119,6 @@ credits = sa.Table(
     _text("traceparent", null=True),
     _big("batch"),
     sa.Index(None, "account_id", "origin_period"),
-    sa.Index(None, "booked_at", "credit_id"),
     sa.Index(None, "deal_id"),
     sa.Index(None, "batch"),
 )
@@ -233,7 +232,10 @@ deals = sa.Table(
         None,
         "named",
         postgresql_using="gin",
-        postgresql_where=sa.text("named <> '{}'::text[]"),
+        # Whom a deal names alone, and who is credited, stands in `credits`.
+        postgresql_where=sa.text(
+            "named <> '{}'::text[] AND (outcome <> 'credited'::text OR cardinality(named) > 1)"
+        ),
     ),
 )
 

@@ -1,5 +1,4 @@
-"""A held share knows whose key it is; whom a deal names finds it also when others are credited;
-credits in the order of their booking."""
+"""A held share knows whose key it is; whom a deal names finds it also when others are credited."""
 
 from typing import Final
 
@@ -26,9 +25,10 @@ def upgrade() -> None:
         ["named"],
         unique=False,
         postgresql_using="gin",
-        postgresql_where=sa.text("named <> '{}'::text[]"),
+        postgresql_where=sa.text(
+            "named <> '{}'::text[] AND (outcome <> 'credited'::text OR cardinality(named) > 1)"
+        ),
     )
-    op.create_index(op.f("ix_credits_booked_at_credit_id"), "credits", ["booked_at", "credit_id"])
 
 
 def downgrade() -> None:
