@@ -27,7 +27,7 @@ from tests.database import BEN, START
 from tests.e2e.support import api, free_port
 
 KEY = "Idempotency-Key"
-EXAMPLES = int(os.environ.get("PACEBOARD_FUZZ", "20"))
+EXAMPLES = int(os.environ.get("PACEBOARD_FUZZ", "12"))
 
 
 @schemathesis.serializer(files.MEDIA_TYPES[files.XLSX])
