@@ -7,6 +7,7 @@ the pictures are kept in .paceboard/screens.
 
 from __future__ import annotations
 
+import itertools
 import json
 import urllib.error
 import urllib.request
@@ -53,15 +54,10 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def signed_in(
-    browser: Browser, site: Site, name: str, *, size: str = "laptop", theme: str = "light"
-) -> Iterator[Page]:
+def signed_in(browser: Browser, site: Site, name: str) -> Iterator[Page]:
     """A page of somebody's own browser; what it says on its console is an error at the end."""
-    width, height = SIZES[size]
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if theme == "dark" else "light",
-    )
+    width, height = SIZES["laptop"]
+    context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     errors: list[str] = []
@@ -80,16 +76,18 @@ def look_at(browser: Browser, site: Site, name: str, shot: str, path: str, ready
     """A page at both sizes and in both themes: kept as pictures, and held to what all pages are."""
     folder = Places.here().state / "screens"
     folder.mkdir(parents=True, exist_ok=True)
-    for size in SIZES:
-        for theme in THEMES:
-            with signed_in(browser, site, name, size=size, theme=theme) as page:
-                page.goto(f"{site.address}{path}")
-                page.locator(ready).first.wait_for()
-                page.wait_for_timeout(700)  # numbers have counted up
-                page.screenshot(path=str(folder / f"{shot}-{size}-{theme}.png"), full_page=True)
-                wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-                assert wide <= 0, f"{shot} scrolls sideways by {wide} px on a {size}"
-                assert _axe(page) == [], f"{shot}, {size}, {theme}"
+    with signed_in(browser, site, name) as page:
+        for size, theme in itertools.product(SIZES, THEMES):
+            width, height = SIZES[size]
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+            page.goto(f"{site.address}{path}")
+            page.locator(ready).first.wait_for()
+            page.wait_for_timeout(700)  # numbers have counted up
+            page.screenshot(path=str(folder / f"{shot}-{size}-{theme}.png"), full_page=True)
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{shot} scrolls sideways by {wide} px on a {size}"
+            assert _axe(page) == [], f"{shot}, {size}, {theme}"
 
 
 def _axe(page: Page) -> list[str]:
