@@ -39,7 +39,7 @@ from schemas.live import PayeeRef
 from schemas.messages import DealChanged, PeriodState
 from schemas.money import ZERO, exact, ratio, text_of
 from schemas.refusals import HOLDS
-from schemas.state import Credit, Held
+from schemas.state import Credit, Held, named_shares
 
 COLLEAGUE: Final = PayeeRef(payee_id=None, name="a colleague")
 _WEB: Final = ("https://", "http://")
@@ -390,14 +390,14 @@ def held_views(
     since = rows.held_since(connection, deal.deal_id)
     source = people_source(deal.state)
     views = (
-        _held(deal, ordinal, held, since.get(ordinal, deal.booked_at), source, eye)
-        for ordinal, held in enumerate(deal.state.held)
+        _held(deal, share, held, since.get(share, deal.booked_at), source, eye)
+        for share, held in named_shares(deal.state.held)
     )
     return tuple(view for view in views if view is not None)
 
 
 def _held(
-    deal: Deal, ordinal: int, held: Held, since: dt.datetime, source: str, eye: _Eye
+    deal: Deal, share: str, held: Held, since: dt.datetime, source: str, eye: _Eye
 ) -> HeldView | None:
     payee = held.payee_key and eye.world.reference.payee_of(source, held.payee_key)
     if not eye.is_admin and payee and not eye.sees(payee):
@@ -407,7 +407,7 @@ def _held(
         key=_content(deal).key,
         source=deal.source,
         name=deal.name,
-        ordinal=ordinal,
+        share=share,
         reason=held.reason,
         reason_words=f"{held.detail[:1].upper()}{held.detail[1:].rstrip('.')}.",
         next_step=HOLDS[held.reason],

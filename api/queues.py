@@ -57,8 +57,8 @@ _Q: Final = "Whose source id begins with this, or whose name contains it."
 HELD: Final = Listing(
     name="held",
     sorts=(
-        Sort("held_since", (dt.datetime, str, int)),
-        Sort("-held_since", (dt.datetime, str, int)),
+        Sort("held_since", (dt.datetime, str, str)),
+        Sort("-held_since", (dt.datetime, str, str)),
     ),
     filters=(
         lists.one_of("reason", "Held for this reason.", HoldReason),
@@ -114,7 +114,7 @@ def list_held(request: Request) -> Response:
             filters=asked.filters,
             payee_keys=world.reference.keys_of([PayeeId(payee)]) if payee else (),
         )
-        page = asked.page(found, lambda one: (one.held_since, one.deal_id, one.ordinal))
+        page = asked.page(found, lambda one: (one.held_since, one.deal_id, one.share))
         shown = tuple(_held(one, session, world) for one in page.rows)
     return answer(HeldPage(rows=shown, next_cursor=page.next_cursor))
 
@@ -157,7 +157,7 @@ def _held(found: Held, session: Session, world: World) -> HeldView:
         key=wording.key_of(found.deal_id),
         source=found.source,
         name=found.name,
-        ordinal=found.ordinal,
+        share=found.share,
         reason=found.reason,
         reason_words=_sentence(found.detail),
         next_step=HOLDS[found.reason],

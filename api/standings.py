@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import access, boards, signed
-from api.answers import answer, only, versioned
+from api.answers import hashed, only, versioned
 from api.boards import BoardAnswer
 from api.openapi import operation
 from api.problems import NotFound, NotSignedIn, Unavailable, UnknownParameter
@@ -42,7 +42,7 @@ class Boards(msgspec.Struct, frozen=True, kw_only=True):
     summary="The boards you may see",
     tags=["Boards"],
     openapi_extra=operation(
-        answers={200: Boards}, problems=(UnknownParameter, NotSignedIn, Unavailable)
+        answers={200: Boards, 304: None}, problems=(UnknownParameter, NotSignedIn, Unavailable)
     ),
 )
 def list_boards(request: Request) -> Response:
@@ -57,7 +57,8 @@ def list_boards(request: Request) -> Response:
         ]
         seen.sort(key=lambda board: _order(board, session, world))
         versions = rows.versions(connection, [board.board_id for board in seen])
-    return answer(
+    return hashed(
+        request,
         Boards(
             boards=tuple(
                 BoardView(
@@ -69,7 +70,7 @@ def list_boards(request: Request) -> Response:
                 )
                 for board in seen
             )
-        )
+        ),
     )
 
 

@@ -8,7 +8,15 @@ import msgspec
 from db.connect import Connection
 from schemas.messages import BINDINGS
 from schemas.money import text_of
-from schemas.state import AccountState, BatchFacts, DealRow, Held, Position, RefusedRow
+from schemas.state import (
+    AccountState,
+    BatchFacts,
+    DealRow,
+    Held,
+    Position,
+    RefusedRow,
+    named_shares,
+)
 
 _encode: Final = msgspec.json.Encoder().encode
 _MOVE_DEALS: Final = (
@@ -17,16 +25,18 @@ _MOVE_DEALS: Final = (
     "%s::text[], %s::text[]::json[], %s, %s, %s)"
 )
 _DROP_HOLDS: Final = """
-DELETE FROM holds h USING unnest(%s::text[], %s::int[]) AS u(deal_id, held)
- WHERE h.deal_id = u.deal_id AND h.ordinal >= u.held"""
+DELETE FROM holds h
+ WHERE h.deal_id = ANY(%s::text[])
+   AND NOT EXISTS (SELECT FROM unnest(%s::text[], %s::text[]) AS u(deal_id, share)
+                    WHERE u.deal_id = h.deal_id AND u.share = h.share)"""
 _PUT_HOLDS: Final = """
-INSERT INTO holds AS h (deal_id, ordinal, payee_key, role, reason, amount, currency, detail,
+INSERT INTO holds AS h (deal_id, share, payee_key, role, reason, amount, currency, detail,
                         source, closed_on, held_since)
 SELECT u.*, %s::timestamptz
-  FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::numeric[],
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::numeric[],
               %s::text[], %s::text[], %s::text[], %s::date[]) AS u
-    ON CONFLICT (deal_id, ordinal) DO UPDATE
-   SET payee_key = excluded.payee_key, role = excluded.role, reason = excluded.reason,
+    ON CONFLICT (deal_id, share) DO UPDATE
+   SET reason = excluded.reason,
        amount = excluded.amount, currency = excluded.currency, detail = excluded.detail,
        source = excluded.source, closed_on = excluded.closed_on"""
 _DROP_INELIGIBLE: Final = "DELETE FROM ineligible WHERE deal_id = ANY(%s::text[])"
@@ -103,11 +113,15 @@ def _move_deals(conn: Connection, facts: BatchFacts) -> None:
 def _move_holds(conn: Connection, facts: BatchFacts, rows: Sequence[DealRow]) -> None:
     if not rows:
         return
-    held = [(row, ordinal, share) for row in rows for ordinal, share in enumerate(row.state.held)]
+    held = [(row, name, share) for row in rows for name, share in named_shares(row.state.held)]
     excluded = [row for row in rows if row.state.not_eligible is not None]
     conn.execute(
         _DROP_HOLDS,
-        [_array(r.state.deal_id for r in rows), _array(len(r.state.held) for r in rows)],
+        [
+            _array(row.state.deal_id for row in rows),
+            _array(row.state.deal_id for row, _, _ in held),
+            _array(name for _, name, _ in held),
+        ],
     )
     conn.execute(
         _DROP_INELIGIBLE, [_array(r.state.deal_id for r in rows if r.state.not_eligible is None)]
@@ -313,10 +327,10 @@ def _deal_columns(row: DealRow) -> tuple[Any, ...]:
     )
 
 
-def _hold_columns(row: DealRow, ordinal: int, share: Held) -> tuple[Any, ...]:
+def _hold_columns(row: DealRow, name: str, share: Held) -> tuple[Any, ...]:
     return (
         row.state.deal_id,
-        ordinal,
+        name,
         share.payee_key,
         share.role.value,
         share.reason.value,

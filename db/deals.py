@@ -237,12 +237,12 @@ def arrivals(
 
 
 HELD_SINCE: Final[LiteralString] = """
-SELECT ordinal, held_since FROM holds WHERE deal_id = %(deal_id)s
+SELECT share, held_since FROM holds WHERE deal_id = %(deal_id)s
 """
 
 
-def held_since(connection: Connection, deal_id: str) -> dict[int, dt.datetime]:
-    """Since when each held share of a deal waits, by its ordinal."""
+def held_since(connection: Connection, deal_id: str) -> dict[str, dt.datetime]:
+    """Since when each held share of a deal waits, by its name."""
     return dict(connection.execute(HELD_SINCE, {"deal_id": deal_id}).fetchall())
 
 

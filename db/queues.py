@@ -30,7 +30,7 @@ class Held(NamedTuple):
 
     held_since: dt.datetime
     deal_id: str
-    ordinal: int
+    share: str
     payee_key: str | None
     role: Role
     reason: HoldReason
@@ -43,7 +43,7 @@ class Held(NamedTuple):
 
 
 HELD: Final = """
-SELECT h.held_since, h.deal_id, h.ordinal, h.payee_key, h.role, h.reason, h.amount, h.currency,
+SELECT h.held_since, h.deal_id, h.share, h.payee_key, h.role, h.reason, h.amount, h.currency,
        h.detail, h.source, h.closed_on, d.name
   FROM holds h JOIN deals d USING (deal_id)"""
 _HELD_OF: Final = "h.source || ':' || h.payee_key = ANY({keys})"
@@ -63,10 +63,10 @@ def held(
     filters: Mapping[str, Any],
     payee_keys: Sequence[str] = (),
 ) -> list[Held]:
-    """A page of held shares by (held_since, deal_id, ordinal); `keys` None: of everybody."""
+    """A page of held shares by (held_since, deal_id, share); `keys` None: of everybody."""
     found = clauses(
         keyset,
-        ("h.held_since", "h.deal_id", "h.ordinal"),
+        ("h.held_since", "h.deal_id", "h.share"),
         filters=filters,
         conditions=_HELD_CONDITIONS,
         always=_seen(keys),

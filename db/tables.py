@@ -272,7 +272,7 @@ holds = sa.Table(
     "holds",
     metadata,
     _text("deal_id", primary_key=True),
-    _int("ordinal", primary_key=True),
+    _text("share", primary_key=True),
     _text("payee_key", null=True),
     _text("role"),
     _text("reason"),

@@ -156,7 +156,7 @@ class HeldView(_Answer, frozen=True):
     key: str
     source: str
     name: str | None
-    ordinal: int
+    share: str  # which share of the deal: with the deal it is this row, for as long as it waits
     reason: HoldReason
     reason_words: str
     next_step: str

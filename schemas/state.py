@@ -5,6 +5,8 @@ A version is 0 before the first write; each write raises it by one.
 
 import datetime as dt
 import enum
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 import msgspec
@@ -97,6 +99,19 @@ class Held(_State, frozen=True):
     amount: Decimal
     currency: str
     detail: str  # in words: what is missing
+
+
+def named_shares(held: Iterable[Held]) -> Iterator[tuple[str, Held]]:
+    """The held shares of a deal, each with a name that stays while others are released.
+
+    It says whose and in which role; of several alike, which. Once given it means the same share
+    for as long as that share waits, so that a page of a list can begin behind it.
+    """
+    alike: Counter[tuple[Role, str]] = Counter()
+    for share in held:
+        key = (share.role, share.payee_key or "")
+        alike[key] += 1
+        yield f"{share.role.value}:{alike[key]}:{share.payee_key or ''}", share
 
 
 class NotEligible(_State, frozen=True):

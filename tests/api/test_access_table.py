@@ -50,6 +50,10 @@ TABLE: Final[Mapping[tuple[str, str], tuple[str, frozenset[str]]]] = {
     ("GET", "/v1/boards"): ("/v1/boards", EVERYONE),
     ("GET", "/v1/boards/{board_id}/standings"): ("/v1/boards/sellers/standings", EVERYONE),
     ("GET", "/v1/periods"): ("/v1/periods", EVERYONE),
+    # Of whom each sees in these three: test_reference_reads.py.
+    ("GET", "/v1/people"): ("/v1/people", EVERYONE),
+    ("GET", "/v1/quotas"): ("/v1/quotas", EVERYONE),
+    ("GET", "/v1/plans"): ("/v1/plans", EVERYONE),
     ("GET", "/v1/me"): ("/v1/me", EVERYONE),
     ("GET", "/v1/session"): ("/v1/session", EVERYONE),
     ("GET", "/v1/demo/users"): ("/v1/demo/users", ALL),

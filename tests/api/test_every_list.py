@@ -131,7 +131,7 @@ KINDS: Final = (
     ),
     Kind(
         "/v1/held",
-        ("deal_id", "ordinal"),
+        ("deal_id", "share"),
         {},
         ("held_since", "-held_since"),
         (

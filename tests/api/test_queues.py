@@ -16,11 +16,12 @@ import pytest_asyncio
 from api.bodies import Body
 from db import alerts as alert_rows
 from db.alerts import Looked, Subject
+from db.reference_change import reference_change
 from domain import alerts
 from domain.exact import exact_arithmetic
 from domain.pace import Expected, ToGo
 from schemas.ids import AccountId, PayeeId, PeriodId
-from schemas.messages import AlertKind
+from schemas.messages import AlertKind, Split
 from schemas.settings import Settings
 from schemas.state import RunningState
 from streams.batch import BatchProtocol
@@ -249,7 +250,7 @@ async def test_a_lock_that_no_worker_drains_says_so(
 
 
 def _id(row: dict[str, Any]) -> tuple[str, int]:
-    return row["deal_id"], row["ordinal"]
+    return row["deal_id"], row["share"]
 
 
 async def _post(api: Served, path: str, user: str, body: Any) -> Any:
@@ -359,3 +360,26 @@ async def test_only_an_admin_makes_us_hold_a_file(
             )
             assert answer.status_code == status
     assert read == []
+
+
+async def test_a_held_share_is_not_skipped_when_one_before_it_is_released(
+    api: Served, settings: Settings, books: Books
+) -> None:
+    """Two shares of one deal wait; a page ends at the first, which is then released."""
+    halves = tuple(Split(payee_key=key, share="0.5") for key in ("first", "second"))
+    opened = won("pair", "40.00", DAY, splits=halves)
+    books.book(opened)
+    page = await _json(api, "/v1/held", "ann", q="pair", limit="1")
+    assert [row["payee_key"] for row in page["rows"]] == ["first"]
+    with (
+        connected(settings, "api") as conn,
+        reference_change(conn, actor="test", action="key", entity=ADA) as change,
+    ):
+        change.put("payee_keys", [{"source": "crm", "key": "first", "payee_id": ADA}])
+    books.book(msgspec.structs.replace(opened, revision=2))
+    rest = await _json(api, "/v1/held", "ann", q="pair", limit="1", cursor=page["next_cursor"])
+    assert [row["payee_key"] for row in rest["rows"]] == ["second"]
+    (alone,) = (await _json(api, "/v1/held", "ann", q="pair"))["rows"]
+    assert _id(alone) == _id(rest["rows"][0])
+    (shown,) = (await _json(api, f"/v1/deals/{opened.deal_id}", "ann"))["held"]
+    assert (shown["share"], shown["held_since"]) == (alone["share"], alone["held_since"])

@@ -172,7 +172,8 @@ export interface HeldView {
   key: string;
   source: string;
   name: string | null;
-  ordinal: number;
+  /** Which share of the deal: with the deal it is this row, for as long as it waits */
+  share: string;
   reason: string;
   reason_words: string;
   next_step: string;
