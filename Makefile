@@ -9,10 +9,10 @@ PACKAGES := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,\
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-tests demo up down status test test-fast check check-web \
-	format bench bench-files clean distclean
+	format simulation planted-bugs bench bench-files clean distclean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Bring in what the product needs (quick when nothing changed)
 	@$(LOCAL) setup
@@ -51,6 +51,12 @@ check-web:
 format: ## Put the code in the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+simulation: setup-tests ## Minutes of crashes, zombies and reassignments between any two steps of a batch
+	@SIMULATION_EXAMPLES=5000 $(BIN)/pytest -q -s tests/streams/test_simulation.py
+
+planted-bugs: setup-tests ## Plant bugs in a copy of the batch protocol; say which test catches which
+	@$(BIN)/python -m tests.planted.plant
 
 bench: setup ## Measure throughput and latency
 	@$(LOCAL) run -- $(BIN)/python -m bench

@@ -256,3 +256,27 @@ def test_a_trace_that_is_none_is_left_out() -> None:
     for trace in (b"a\x00b", b"00-nonsense", b"\xff"):
         decoded = decode(deal._replace(headers=(("traceparent", trace),)), 0)
         assert decoded.traceparent is None  # type: ignore[union-attr]
+
+
+def test_a_change_of_reference_data_meanwhile_decides_again(
+    store: MemoryStore, protocol: BatchProtocol
+) -> None:
+    """Prepared while the key named Ada; when it is booked, it names nobody."""
+    prepared = protocol.prepare([part(0, 2)])
+    store.rows = msgspec.structs.replace(store.rows, version=2, payee_keys=())
+    (done,) = protocol.transact(prepared)
+    assert (done.facts.reference_version, done.facts.credits) == (2, ())
+    assert all(state.held for state in store.deals.values())
+
+
+def test_a_new_claim_starts_where_the_database_stands(
+    store: MemoryStore, protocol: BatchProtocol
+) -> None:
+    """What was prepared under the claim before and never booked is read again."""
+    first = protocol.prepare([part(0, 10)])
+    store.faults = [("commit", Fenced("outcome unknown"))]
+    with pytest.raises(Fenced):
+        protocol.transact(first)
+    protocol.claimed(store.claim([0, 1], "test"))
+    protocol.transact(protocol.prepare([part(0, 10)]))
+    assert (booked(store), store.claims[0].next_offset) == (10, 10)
