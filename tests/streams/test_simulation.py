@@ -344,7 +344,7 @@ def test_the_laws_hold_whatever_dies(quick: None) -> None:
         run_state_machine_as_test(
             Simulation,
             settings=settings(
-                max_examples=int(asked or "120"),
+                max_examples=int(asked or "60"),
                 stateful_step_count=40,
                 deadline=None,
                 derandomize=asked is None,
