@@ -269,7 +269,7 @@ def _row(found: AlertState, session: Session, world: World) -> AlertRow:
 def _manager(found: AlertState, session: Session, world: World) -> PayeeRef | None:
     if found.manager_id is None:
         return None
-    return PayeeRef(payee_id=found.manager_id, name=world.name_of(found.manager_id))
+    return world.ref(found.manager_id)
 
 
 def _answer(

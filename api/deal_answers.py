@@ -65,7 +65,7 @@ class _Eye(NamedTuple):
     def ref(self, payee_id: str) -> PayeeRef:
         if not self.sees(payee_id):
             return COLLEAGUE
-        return PayeeRef(payee_id=payee_id, name=self.world.name_of(payee_id))
+        return self.world.ref(payee_id)
 
     def name(self, payee_id: PayeeId) -> str | None:
         return self.world.name_of(payee_id) if self.sees(payee_id) else None

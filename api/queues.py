@@ -42,7 +42,6 @@ from schemas.answers import (
     SourceView,
 )
 from schemas.ids import PayeeId
-from schemas.live import PayeeRef
 from schemas.messages import PeriodState, RefusalCode
 from schemas.money import ZERO, text_of
 from schemas.refusals import HOLDS, REMEDIES
@@ -161,7 +160,7 @@ def _held(found: Held, session: Session, world: World) -> HeldView:
         reason=found.reason,
         reason_words=_sentence(found.detail),
         next_step=HOLDS[found.reason],
-        payee=PayeeRef(payee_id=payee, name=world.name_of(payee)) if payee else None,
+        payee=world.ref(payee) if payee else None,
         payee_key=found.payee_key,
         role=found.role,
         amount=text_of(found.amount),

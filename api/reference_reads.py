@@ -14,7 +14,6 @@ from api.answers import hashed, only
 from api.openapi import operation
 from api.problems import NotSignedIn, Unavailable, UnknownParameter
 from api.services import services_of
-from api.sessions import Session
 from api.world import World
 from schemas.ids import PayeeId
 from schemas.live import PayeeRef
@@ -34,7 +33,7 @@ class SourceKeyView(msgspec.Struct, frozen=True, kw_only=True):
     key: str
 
 
-class PersonView(msgspec.Struct, frozen=True, kw_only=True):
+class PersonRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A person whom you may see, as he is on the business date; `None`: not on that day."""
 
     payee_id: str
@@ -49,7 +48,7 @@ class PersonView(msgspec.Struct, frozen=True, kw_only=True):
 class People(msgspec.Struct, frozen=True, kw_only=True):
     """The people whom you may see, by name."""
 
-    people: tuple[PersonView, ...]
+    people: tuple[PersonRecord, ...]
 
 
 class QuotaView(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +103,7 @@ def list_people(request: Request) -> Response:
 
     `If-None-Match` with the ETag of the answer you hold: 304 while nothing has changed.
     """
-    world, _, seen = _seen(request)
+    world, seen, _ = _seen(request)
     keys: dict[str, list[SourceKeyView]] = {}
     for row in world.reference.rows.payee_keys:
         keys.setdefault(row.payee_id, []).append(SourceKeyView(source=row.source, key=row.key))
@@ -123,7 +122,7 @@ def list_people(request: Request) -> Response:
 )
 def list_quotas(request: Request) -> Response:
     """One for each payee and period that has one, in the company's currency."""
-    world, _, seen = _seen(request)
+    world, seen, _ = _seen(request)
     place = {payee: index for index, payee in enumerate(seen)}
     found = [row for row in world.reference.rows.quotas if row.payee_id in place]
     found.sort(key=lambda row: (row.period_id, place[row.payee_id]))
@@ -132,7 +131,7 @@ def list_quotas(request: Request) -> Response:
         Quotas(
             quotas=tuple(
                 QuotaView(
-                    payee=_ref(world, row.payee_id),
+                    payee=world.ref(row.payee_id),
                     period=row.period_id,
                     amount=text_of(row.amount),
                     currency=world.reference.currency,
@@ -155,13 +154,13 @@ def list_plans(request: Request) -> Response:
 
     A payee reads here the rates by which he is paid, and nobody else's.
     """
-    world, session, seen = _seen(request)
+    world, seen, are_all = _seen(request)
+    known = frozenset(seen)
     mine: dict[str, list[Assignment]] = {}
     for row in world.reference.rows.assignments:
-        if row.payee_id in set(seen):
+        if row.payee_id in known:
             mine.setdefault(row.plan_id, []).append(row)
-    is_admin = access.payees_seen(session, world) is None
-    plans = [row for row in world.reference.rows.plans if is_admin or row.plan_id in mine]
+    plans = [row for row in world.reference.rows.plans if are_all or row.plan_id in mine]
     plans.sort(key=lambda row: (row.plan_id, row.starts_on))
     return hashed(
         request,
@@ -169,26 +168,26 @@ def list_plans(request: Request) -> Response:
     )
 
 
-def _seen(request: Request) -> tuple[World, Session, list[PayeeId]]:
-    """The world, who asks, and whom he may see, by name."""
+def _seen(request: Request) -> tuple[World, list[PayeeId], bool]:
+    """The world, whom the caller may see, by name, and whether that is everybody."""
     only(request)
     world = services_of(request).worlds.current()
     session = signed.session_in(request, world)
     allowed = access.payees_seen(session, world)
     seen = [PayeeId(one) for one in world.people] if allowed is None else list(allowed)
-    return world, session, sorted(seen, key=lambda one: (world.name_of(one), one))
+    return world, sorted(seen, key=lambda one: (world.name_of(one), one)), allowed is None
 
 
-def _person(world: World, payee: PayeeId, keys: list[SourceKeyView]) -> PersonView:
+def _person(world: World, payee: PayeeId, keys: list[SourceKeyView]) -> PersonRecord:
     person = world.reference.person_on(payee, world.today)
     above = world.reference.managers_above(payee, world.today)
-    return PersonView(
+    return PersonRecord(
         payee_id=payee,
         name=world.name_of(payee),
         title=world.title_of(payee),
         role=person.role.value if person else None,
         territory=world.territory_of(payee),
-        manager=_ref(world, above[0]) if above else None,
+        manager=world.ref(above[0]) if above else None,
         keys=tuple(sorted(keys, key=lambda one: (one.source, one.key))),
     )
 
@@ -202,7 +201,7 @@ def _plan(world: World, plan: Plan, assignments: list[Assignment]) -> PlanView:
         document=plan.document,
         assignments=tuple(
             AssignmentView(
-                payee=_ref(world, one.payee_id),
+                payee=world.ref(one.payee_id),
                 starts_on=one.starts_on,
                 ends_on=one.ends_on,
                 rate=None if one.rate is None else text_of(one.rate),
@@ -210,7 +209,3 @@ def _plan(world: World, plan: Plan, assignments: list[Assignment]) -> PlanView:
             for one in rows
         ),
     )
-
-
-def _ref(world: World, payee: PayeeId) -> PayeeRef:
-    return PayeeRef(payee_id=payee, name=world.name_of(payee))

@@ -39,7 +39,6 @@ from schemas.answers import (
     Statements,
 )
 from schemas.ids import AccountId, PayeeId, PeriodId
-from schemas.live import PayeeRef
 from schemas.messages import PeriodState
 from schemas.money import ZERO, ratio, text_of
 from schemas.reference import Period
@@ -100,7 +99,7 @@ def listed(connection: Connection, world: World, payee_id: PayeeId) -> Statement
     found = [period for period in world.reference.rows.periods if period.period_id in by_period]
     found.sort(key=lambda period: period.starts_on, reverse=True)
     return Statements(
-        payee=PayeeRef(payee_id=payee_id, name=world.name_of(payee_id)),
+        payee=world.ref(payee_id),
         rows=tuple(_listed(period, by_period[period.period_id]) for period in found),
     )
 
@@ -177,7 +176,7 @@ def answer(
         lines = [line for _, line in found.lines]
         booked = progress_rows.booked(connection, payee_id, period.period_id)
         return StatementAnswer(
-            payee=PayeeRef(payee_id=payee_id, name=world.name_of(payee_id)),
+            payee=world.ref(payee_id),
             stamps=periods.stamps(
                 world,
                 period.period_id,

@@ -24,7 +24,7 @@ from domain.exact import exact_arithmetic
 from domain.pace import Expected
 from schemas.answers import TeamAnswer
 from schemas.ids import PayeeId
-from schemas.live import AlertView, PayeeRef, TeamRow, TeamState
+from schemas.live import AlertView, TeamRow, TeamState
 from schemas.messages import Role
 from schemas.money import ZERO, exact, ratio, text_of
 from schemas.reference import Period
@@ -181,7 +181,7 @@ def _state(
     ahead = pace.pace_ratio(reached, expected) if reached is not None and expected else None
     ledger = of_manager.own + of_manager.team
     return TeamState(
-        manager=PayeeRef(payee_id=manager, name=world.name_of(manager)),
+        manager=world.ref(manager),
         stamps=periods.stamps(
             world,
             period.period_id,

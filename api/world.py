@@ -23,7 +23,7 @@ from domain.clock import business_at
 from domain.reference import Reference
 from schemas import limits
 from schemas.clock import ClockRow
-from schemas.live import Clock
+from schemas.live import Clock, PayeeRef
 from schemas.money import ONE, text_of
 
 FORMER: Final = "Former colleague"  # whose name was erased
@@ -75,6 +75,10 @@ class World(NamedTuple):
         """What a payee is called today; his last name when he has left."""
         rows = self.people.get(payee_id, ())
         return (_in_force(rows, self.today) or rows[-1]).name if rows else FORMER
+
+    def ref(self, payee_id: str) -> PayeeRef:
+        """A payee as answers name him; who may be named is decided before."""
+        return PayeeRef(payee_id=payee_id, name=self.name_of(payee_id))
 
     def title_of(self, payee_id: str) -> str | None:
         """A payee's title today."""

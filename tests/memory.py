@@ -1,9 +1,9 @@
 """An in-memory Store, simple and obvious: the batch protocol's seam for tests that fail on purpose.
 
 A transaction sees what is committed and swaps it at its commit. `faults` are raised once each, at
-the step they are named for: "begin", "write", "commit", "commit unknown". `between` is called
-between any two of its steps: a simulation lets others act there (tests/streams/simulated.py), who
-meet the turnstile and the accounts' locks as they stand.
+the step they are named for, as "begin", "write", "commit", "committed". `between` is called before
+each step: a simulation lets others act there (tests/streams/simulated.py), who meet the turnstile
+and the accounts' locks as they stand.
 """
 
 from __future__ import annotations
@@ -42,24 +42,25 @@ class MemoryStore:
         self.clock += dt.timedelta(seconds=1)
         return self.clock
 
-    def fail(self, step: str) -> None:
-        """Raise the next fault, if it is for this step."""
+    def at(self, step: str) -> None:
+        """Let others act; then raise the next fault, if it is for this step."""
+        self.between(step)
         if self.faults and self.faults[0][0] == step:
             raise self.faults.pop(0)[1]
 
     def claim(self, partitions: Sequence[int], owner: str) -> dict[int, Claim]:
-        self.between("claim")
+        self.at("claim")
         for partition in partitions:
             self.tokens += 1
             self.claims[partition] = self.claims[partition]._replace(token=self.tokens)
         return {partition: self.claims[partition] for partition in partitions}
 
     def read_deals(self, deals: Sequence[DealId]) -> dict[DealId, DealState]:
-        self.between("read deals")
+        self.at("read deals")
         return {deal: self.deals[deal] for deal in deals if deal in self.deals}
 
     def reference_version(self) -> int:
-        self.between("reference version")
+        self.at("reference version")
         return self.rows.version
 
     def read_reference(self) -> ReferenceRows:
@@ -69,14 +70,13 @@ class MemoryStore:
         return {account for account in accounts if account in self.accounts}
 
     def create_accounts(self, accounts: Sequence[AccountState]) -> None:
-        self.between("create accounts")
+        self.at("create accounts")
         for account in accounts:
             self.accounts.setdefault(account.account_id, account)
 
     @contextmanager
     def begin(self) -> Iterator[MemoryTransaction]:
-        self.between("begin")
-        self.fail("begin")
+        self.at("begin")
         transaction = MemoryTransaction(self)
         try:
             yield transaction
@@ -91,7 +91,7 @@ class MemoryStore:
         ]
 
     def note_published(self, advances: Sequence[Advance]) -> None:
-        self.between("note published")
+        self.at("note published")
         MemoryTransaction(self).commit(advances)
 
     def read_accounts(self, accounts: Sequence[AccountId]) -> dict[AccountId, AccountState]:
@@ -116,7 +116,7 @@ class MemoryTransaction:
 
     def enter(self, partitions: Sequence[int]) -> Entered:
         store = self._store
-        store.between("enter")
+        store.at("enter")
         store.inside.add(self)
         tokens = {p: store.claims[p].token for p in partitions}
         return Entered(tokens, store.rows.version, store.rows.known_at, EPOCH)
@@ -124,19 +124,19 @@ class MemoryTransaction:
     def lock_accounts(self, accounts: Sequence[AccountId]) -> list[AccountId]:
         existing = sorted(self._store.existing_accounts(accounts))
         for account in existing:
-            self._store.between("lock account")
+            self._store.at("lock account")
             while self._store.locks.setdefault(account, self) is not self:
-                self._store.between("blocked")
+                self._store.at("blocked")
         return existing
 
     def read_accounts(self, accounts: Sequence[AccountId]) -> dict[AccountId, AccountState]:
-        self._store.between("read accounts")
+        self._store.at("read accounts")
         unlocked = [name for name in accounts if self._store.locks.get(name) is not self]
         assert not (self._store.existing_accounts(unlocked)), f"{unlocked} are read without locks"
         return self._store.read_accounts(accounts)
 
     def deal_versions(self, deals: Sequence[DealId]) -> dict[DealId, int]:
-        self._store.between("deal versions")
+        self._store.at("deal versions")
         return {deal: state.version for deal, state in self._store.read_deals(deals).items()}
 
     def read_deals(self, deals: Sequence[DealId]) -> dict[DealId, DealState]:
@@ -157,7 +157,7 @@ class MemoryTransaction:
         }
 
     def now(self) -> dt.datetime:
-        self._store.between("now")
+        self._store.at("now")
         return self._store.tick()
 
     def next_batch(self) -> int:
@@ -165,18 +165,16 @@ class MemoryTransaction:
         return self._store.numbers
 
     def write(self, facts: BatchFacts) -> None:
-        self._store.between("write")
-        self._store.fail("write")
+        self._store.at("write")
         self._facts = facts
 
     def commit(self, advances: Sequence[Advance]) -> None:
         store = self._store
-        store.between("commit")
+        store.at("commit")
         for a in advances:
             claim = store.claims[a.partition]
             if (claim.token, claim.next_offset) != (a.token, a.expected):
                 raise Fenced(f"partition {a.partition}")
-        store.fail("commit")
         if self._facts is not None:
             self._require_unmoved(self._facts)
         for a in advances:
@@ -187,8 +185,7 @@ class MemoryTransaction:
             store.deals.update({row.state.deal_id: row.state for row in self._facts.deals})
             store.accounts.update({a.account_id: a for a in self._facts.accounts})
         self.end()
-        store.fail("commit unknown")
-        store.between("committed")
+        store.at("committed")
 
     def _require_unmoved(self, facts: BatchFacts) -> None:
         """What db/sql/batch.sql raises when a version has moved."""

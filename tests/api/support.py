@@ -219,6 +219,12 @@ class Served:
         given: Mapping[str, str] = bearer(self.settings, user_id) if user_id else {}
         return await self.client.get(path, headers={**given, **kw.pop("headers", {})}, **kw)
 
+    async def json(self, path: str, user_id: str, **params: str) -> Any:
+        """What a 200 says."""
+        found = await self.get(path, user_id, params=params)
+        assert found.status_code == 200, found.text
+        return found.json()
+
     async def post_deals(
         self, body: Any, user_id: str | None = "loader", **given: str
     ) -> httpx.Response:

@@ -49,16 +49,10 @@ async def api(settings: Settings, books: Books) -> AsyncIterator[Served]:
         yield running
 
 
-async def _json(api: Served, path: str, user: str, **params: str) -> Any:
-    found = await api.get(path, user, params=params)
-    assert found.status_code == 200, found.text
-    return found.json()
-
-
 async def test_a_receipt_says_how_each_cent_comes_about(api: Served) -> None:
     """The slices, the place, the rounding; both deals together are what the ledger has earned."""
-    first = await _json(api, "/v1/deals/crm:A1", "ada")
-    second = await _json(api, "/v1/deals/crm:A2", "ada")
+    first = await api.json("/v1/deals/crm:A1", "ada")
+    second = await api.json("/v1/deals/crm:A2", "ada")
     assert first["deal"]["fate_words"] == "Credited to Ada."
     own = [line for one in (first, second) for line in one["receipt"]]
     assert {line["payee"]["payee_id"] for line in own} == {ADA}
@@ -76,13 +70,13 @@ async def test_a_receipt_says_how_each_cent_comes_about(api: Served) -> None:
 
 async def test_revisions_say_what_they_changed_and_which_one_counts(api: Served) -> None:
     """Newest first, against the next lower of their source; only admins see them as received."""
-    found = await _json(api, "/v1/deals/crm:A1", "ada")
+    found = await api.json("/v1/deals/crm:A1", "ada")
     words = [(one["revision"], one["is_current"], one["words"]) for one in found["revisions"]]
     assert words[1][1] is True
     assert words[1][2].startswith("amount ") and "-> 61,000.00" in words[1][2]
     assert [one[0] for one in words] == [1, 2, 1]
     assert [one["content"] for one in found["revisions"]] == [None] * 3
-    whole = await _json(api, "/v1/deals/crm:A1", "ann")
+    whole = await api.json("/v1/deals/crm:A1", "ann")
     assert whole["revisions"][1]["content"]["amount"] == "61000.00"
     reversals = [one for one in whole["credits"] if one["reverses"]]
     assert reversals and not any(one["is_in_force"] for one in reversals)
@@ -90,9 +84,9 @@ async def test_revisions_say_what_they_changed_and_which_one_counts(api: Served)
 
 async def test_a_manager_sees_his_own_roll_up_beside_his_sellers_credit(api: Served) -> None:
     """Both receipts; the seller sees how many credits of others there are, and no more."""
-    of_meg = await _json(api, "/v1/deals/crm:A1", "meg")
+    of_meg = await api.json("/v1/deals/crm:A1", "meg")
     assert [line["payee"]["payee_id"] for line in of_meg["receipt"]] == [ADA, MEG]
-    of_ada = await _json(api, "/v1/deals/crm:A1", "ada")
+    of_ada = await api.json("/v1/deals/crm:A1", "ada")
     assert of_ada["others_credited"] == 1
 
 
@@ -108,7 +102,7 @@ async def test_a_deal_says_why_it_is_not_credited(
     api: Served, key: str, user: str, words: str
 ) -> None:
     """In words, and what to do where there is something to do; ids may hold anything."""
-    found = await _json(api, f"/v1/deals/crm:{key}", user)
+    found = await api.json(f"/v1/deals/crm:{key}", user)
     assert found["deal"]["fate_words"].startswith(words)
     assert (found["next_step"] is not None) == (key == "held")
 
@@ -130,18 +124,18 @@ async def test_a_posted_deal_is_received_then_booked(api: Served, books: Books) 
     again = (await api.post_deals(body)).json()["deals"][0]
     assert again["tracking_id"] == posted["tracking_id"]
     path = f"/v1/tracking/{posted['tracking_id']}"
-    found = await _json(api, path, "loader")
+    found = await api.json(path, "loader")
     assert (found["fate"], found["booked_at"]) == ("received", None)
     older = (await api.post_deals(deal("T1", amount="9.00", revision=4))).json()["deals"][0]
     books.book(won("T1", "10.00", DAY, revision=5), won("T1", "9.00", DAY, revision=4))
-    found = await _json(api, path, "loader")
+    found = await api.json(path, "loader")
     assert found["fate"] == "credited"
-    gone = await _json(api, f"/v1/tracking/{older['tracking_id']}", "loader")
+    gone = await api.json(f"/v1/tracking/{older['tracking_id']}", "loader")
     assert (gone["fate"], gone["fate_words"]) == (
         "superseded",
         "Superseded: crm's revision 5 counts.",
     )
-    all_ = await _json(api, "/v1/tracking", "ada", deal_id="crm:T1")
+    all_ = await api.json("/v1/tracking", "ada", deal_id="crm:T1")
     assert sorted(one["fate"] for one in all_["rows"]) == ["credited", "superseded"]
 
 
@@ -163,7 +157,7 @@ async def test_a_refused_revision_says_so_by_its_tracking_id(api: Served, books:
     last = msgspec.to_builtins(states[1_000])
     tracking = (await api.post_deals(last)).json()["deals"][0]["tracking_id"]
     books.book(states[1_000])
-    found = await _json(api, f"/v1/tracking/{tracking}", "loader")
+    found = await api.json(f"/v1/tracking/{tracking}", "loader")
     assert found["fate"] == "refused"
     assert found["fate_words"].startswith("Refused: ")
     assert found["next_step"] == REMEDIES[RefusalCode.TOO_MANY_REVISIONS]
@@ -205,7 +199,7 @@ async def _paged(api: Served, books: Books, name: str, question: dict[str, str])
     cursor = None
     for page_number in range(1_000):
         given = {**question, "limit": "2", **({"cursor": cursor} if cursor else {})}
-        page = await _json(api, "/v1/deals", "ann", **given)
+        page = await api.json("/v1/deals", "ann", **given)
         seen += [row["deal_id"] for row in page["rows"]]
         if page_number < 3:
             books.book(won(f"w{name}{page_number}", "1.00", DAY))
@@ -219,22 +213,22 @@ async def test_who_asks_for_a_payee_he_may_not_see_gets_nothing(api: Served) -> 
     """A filter does not open what the address would not; the list shows only what is his."""
     assert (await api.get("/v1/deals", "ada", params={"payee_id": BEN})).status_code == 404
     assert (await api.get("/v1/credits", "ada", params={"payee_id": BEN})).status_code == 404
-    own = await _json(api, "/v1/deals", "ada", limit="500")
+    own = await api.json("/v1/deals", "ada", limit="500")
     assert "crm:B1" not in {row["deal_id"] for row in own["rows"]}
     assert "crm:A1" in {row["deal_id"] for row in own["rows"]}
-    credits = await _json(api, "/v1/credits", "ada", limit="500")
+    credits = await api.json("/v1/credits", "ada", limit="500")
     assert {row["payee"]["payee_id"] for row in credits["rows"]} == {ADA}
 
 
 async def test_credits_come_each_once_page_by_page(api: Served, books: Books) -> None:
     """By booking, newest first, against one page of all."""
-    whole = await _json(api, "/v1/credits", "ann", limit=str(limits.LIST_ROWS_MAX))
+    whole = await api.json("/v1/credits", "ann", limit=str(limits.LIST_ROWS_MAX))
     expected = [row["credit_id"] for row in whole["rows"]]
     seen: list[str] = []
     cursor = None
     while cursor is not None or not seen:
         given = {"limit": "3", **({"cursor": cursor} if cursor else {})}
-        page = await _json(api, "/v1/credits", "ann", **given)
+        page = await api.json("/v1/credits", "ann", **given)
         seen += [row["credit_id"] for row in page["rows"]]
         books.book(won(f"c{len(seen)}", "1.00", DAY))
         cursor = page["next_cursor"]
@@ -242,7 +236,7 @@ async def test_credits_come_each_once_page_by_page(api: Served, books: Books) ->
 
 
 async def _all(api: Served, sort: str, question: dict[str, str]) -> list[Any]:
-    found = await _json(api, "/v1/deals", "ann", sort=sort, limit="500", **question)
+    found = await api.json("/v1/deals", "ann", sort=sort, limit="500", **question)
     assert found["next_cursor"] is None, "the test's company has outgrown one page"
     rows: list[Any] = found["rows"]
     return rows
@@ -300,7 +294,7 @@ async def test_whom_a_deal_names_finds_it_also_when_another_is_credited(
     shares = (Split(payee_key="ben", share="1"),)
     books.book(won("given", "10.00", DAY, splits=shares))
     for user in ("ada", "ben"):
-        rows = (await _json(api, "/v1/deals", user, q="given"))["rows"]
+        rows = (await api.json("/v1/deals", user, q="given"))["rows"]
         assert [row["deal_id"] for row in rows] == ["crm:given"]
 
 

@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pytest
@@ -48,17 +47,11 @@ async def api(settings: Settings, books: Books) -> AsyncIterator[Served]:
         yield running
 
 
-async def _json(api: Served, path: str, user: str, **params: str) -> Any:
-    found = await api.get(path, user, params=params)
-    assert found.status_code == 200, found.text
-    return found.json()
-
-
 async def test_a_statement_sums_to_its_lines_and_to_the_ledger(api: Served) -> None:
     """Provisional while the period is open; each line opens to its deal."""
     path = f"/v1/payees/{ADA}/statements/{FIRST}"
-    found = await _json(api, path, "ada")
-    lines = (await _json(api, f"{path}/lines", "ada"))["rows"]
+    found = await api.json(path, "ada")
+    lines = (await api.json(f"{path}/lines", "ada"))["rows"]
     assert found["stamps"]["state"] == "open" and not found["is_frozen"]
     earned = sum(Decimal(line["earned"]) for line in lines)
     assert earned == Decimal(found["earned"]) == Decimal(found["earned_by_entries"])
@@ -75,8 +68,8 @@ async def test_a_statement_sums_to_its_lines_and_to_the_ledger(api: Served) -> N
 
 async def test_the_list_of_statements_has_each_period_with_entries(api: Served) -> None:
     """The newest first, with the same sum as the statement."""
-    found = await _json(api, f"/v1/payees/{ADA}/statements", "ada")
-    whole = await _json(api, f"/v1/payees/{ADA}/statements/{FIRST}", "ada")
+    found = await api.json(f"/v1/payees/{ADA}/statements", "ada")
+    whole = await api.json(f"/v1/payees/{ADA}/statements/{FIRST}", "ada")
     assert [(row["period"], row["earned"]) for row in found["rows"]] == [(FIRST, whole["earned"])]
     assert (await api.get(f"/v1/payees/{BEN}/statements", "ada")).status_code == 404
     assert (await api.get(f"/v1/payees/{ADA}/statements/none", "ada")).status_code == 404
@@ -89,12 +82,12 @@ async def test_lines_come_each_once_while_deals_come_in(
     """Pages of one line; a line that stood throughout is neither missing nor twice."""
     path = f"/v1/payees/{BEN}/statements/{FIRST}/lines"
     books.book(*(won(f"L{sort}{n}", "5.00", DAY, owner=BEN) for n in range(4)))
-    before = [row["credit_id"] for row in (await _json(api, path, "ben", sort=sort))["rows"]]
+    before = [row["credit_id"] for row in (await api.json(path, "ben", sort=sort))["rows"]]
     seen: list[str] = []
     cursor = None
     while cursor is not None or not seen:
         given = {"limit": "1", "sort": sort, **({"cursor": cursor} if cursor else {})}
-        page = await _json(api, path, "ben", **given)
+        page = await api.json(path, "ben", **given)
         seen += [row["credit_id"] for row in page["rows"]]
         if len(seen) < 4:
             books.book(won(f"L{sort}new{len(seen)}", "5.00", DAY, owner=BEN))
@@ -106,23 +99,23 @@ async def test_lines_come_each_once_while_deals_come_in(
 async def test_lines_are_found_by_id_name_and_kind(api: Served) -> None:
     """Filters against the whole list, said the slow way."""
     path = f"/v1/payees/{ADA}/statements/{FIRST}/lines"
-    rows = (await _json(api, path, "ada"))["rows"]
+    rows = (await api.json(path, "ada"))["rows"]
     for text in ("roof", "A2", "crm:a", "nothing"):
-        found = (await _json(api, path, "ada", q=text))["rows"]
+        found = (await api.json(path, "ada", q=text))["rows"]
         low = text.lower()
         assert found == [
             row
             for row in rows
             if low in row["deal_id"].lower() or low in (row["deal_name"] or "").lower()
         ]
-    assert (await _json(api, path, "ada", is_correction="true"))["rows"] == []
-    assert (await _json(api, path, "ada", component="own"))["rows"] == rows
+    assert (await api.json(path, "ada", is_correction="true"))["rows"] == []
+    assert (await api.json(path, "ada", component="own"))["rows"] == rows
     assert (await api.get(path, "ada", params={"ordinal": "1"})).status_code == 400
 
 
 async def test_the_feed_says_what_each_change_did(api: Served) -> None:
     """Newest first; one deal in its own words, several counted; the changes sum to the ledger."""
-    found = (await _json(api, f"/v1/payees/{ADA}/feed", "ada"))["rows"]
+    found = (await api.json(f"/v1/payees/{ADA}/feed", "ada"))["rows"]
     words = [row["words"] for row in found]
     assert words[-1] == "A1: 32,184.03 credited, +482.76 at 1.5 %"
     assert words[0].startswith("A1 changed at its source: -2,000.00 credited, -")
@@ -133,32 +126,32 @@ async def test_the_feed_says_what_each_change_did(api: Served) -> None:
             Decimal(row[name]) for name in ("earned_before", "earned", "earned_after")
         )
         assert before + change == after
-    statement = await _json(api, f"/v1/payees/{ADA}/statements/{FIRST}", "ada")
+    statement = await api.json(f"/v1/payees/{ADA}/statements/{FIRST}", "ada")
     assert sum(Decimal(row["earned"]) for row in found) == Decimal(statement["earned"])
 
 
 async def test_the_feed_comes_each_once_page_by_page(api: Served, books: Books) -> None:
     """While changes go on; by kind it is what a naive filter keeps."""
     path = f"/v1/payees/{MEG}/feed"
-    before = (await _json(api, path, "meg", limit="500"))["rows"]
+    before = (await api.json(path, "meg", limit="500"))["rows"]
     seen: list[str] = []
     cursor = None
     while cursor is not None or not seen:
         given = {"limit": "2", **({"cursor": cursor} if cursor else {})}
-        page = await _json(api, path, "meg", **given)
+        page = await api.json(path, "meg", **given)
         seen += [row["id"] for row in page["rows"]]
         books.book(won(f"F{len(seen)}", "1.00", DAY, owner=BEN))
         cursor = page["next_cursor"]
     assert seen == [row["id"] for row in before]
-    now = (await _json(api, path, "meg", limit="500"))["rows"]
+    now = (await api.json(path, "meg", limit="500"))["rows"]
     for kind in ("credit", "correction", "alert", "lock"):
-        rows = (await _json(api, path, "meg", limit="500", kind=kind))["rows"]
+        rows = (await api.json(path, "meg", limit="500", kind=kind))["rows"]
         assert rows == [row for row in now if row["kind"] == kind]
 
 
 async def test_a_team_reconciles_with_its_managers_own_ledger(api: Served) -> None:
     """Rows by money short of pace; the total is their sum, and what the roll-up has."""
-    found = (await _json(api, f"/v1/payees/{MEG}/team", "meg"))["team"]
+    found = (await api.json(f"/v1/payees/{MEG}/team", "meg"))["team"]
     assert {row["payee_id"] for row in found["rows"]} == {ADA, BEN, MEG}
     total = sum(Decimal(row["credited"]) for row in found["rows"])
     assert total == Decimal(found["total_credited"]) == Decimal(found["ledger_credited"])
@@ -242,21 +235,21 @@ async def test_a_locked_statement_is_final_and_a_late_deal_corrects_the_next(
 ) -> None:
     """Locked but not frozen yet, then frozen: the same; later changes are lines of the next one."""
     path = f"/v1/payees/{ADA}/statements/{FIRST}"
-    open_ = await _json(api, path, "ada")
+    open_ = await api.json(path, "ada")
     _lock(api.settings)
     books.book(won("A2", "10000.10", DAY, revision=2))
-    locked = await _json(api, path, "ada")
+    locked = await api.json(path, "ada")
     assert (locked["stamps"]["state"], locked["is_frozen"]) == ("locked", False)
     assert (locked["earned"], locked["parts"]) == (open_["earned"], open_["parts"])
     _freeze(api, locked["accounts"][0]["statement_hash"])
-    frozen = await _json(api, path, "ada")
+    frozen = await api.json(path, "ada")
     assert frozen["is_frozen"] and frozen["earned"] == open_["earned"]
     assert frozen["accounts"][0]["statement_hash"] == locked["accounts"][0]["statement_hash"]
     later = f"/v1/payees/{ADA}/statements/{SECOND}/lines"
-    lines = (await _json(api, later, "ada", is_correction="true"))["rows"]
+    lines = (await api.json(later, "ada", is_correction="true"))["rows"]
     assert {line["key"] for line in lines} >= {"A2"}
     assert all(line["cause_words"].startswith("correction of 1 Jan - 31 Mar") for line in lines)
-    items = (await _json(api, f"/v1/payees/{ADA}/feed", "ada"))["rows"]
+    items = (await api.json(f"/v1/payees/{ADA}/feed", "ada"))["rows"]
     assert items[0]["kind"] == "lock" and items[0]["words"].endswith("USD is final.")
     assert items[1]["words"].startswith("Correction of 1 Jan - 31 Mar 2024: A2 changed")
 

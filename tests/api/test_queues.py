@@ -52,25 +52,19 @@ async def api(settings: Settings, books: Books) -> AsyncIterator[Served]:
         yield running
 
 
-async def _json(api: Served, path: str, user: str, **params: str) -> Any:
-    found = await api.get(path, user, params=params)
-    assert found.status_code == 200, found.text
-    return found.json()
-
-
 async def test_held_shares_are_counted_and_listed_by_reason(api: Served) -> None:
     """Count and money of the summary are those of the list; each says what to do."""
-    queue = await _json(api, "/v1/held/summary", "ann")
-    rows = (await _json(api, "/v1/held", "ann"))["rows"]
+    queue = await api.json("/v1/held/summary", "ann")
+    rows = (await api.json("/v1/held", "ann"))["rows"]
     assert queue["count"] == len(rows) == 6
     by_reason = {group["reason"]: group for group in queue["groups"]}
     assert set(by_reason) == {"unknown_payee", "no_quota_period"}
     for reason, group in by_reason.items():
-        listed = (await _json(api, "/v1/held", "ann", reason=reason))["rows"]
+        listed = (await api.json("/v1/held", "ann", reason=reason))["rows"]
         assert group["count"] == len(listed)
         assert Decimal(group["money"][0]["amount"]) == sum(Decimal(r["amount"]) for r in listed)
         assert all(row["next_step"] == group["next_step"] for row in listed)
-    assert await _json(api, "/v1/held", "ann", q="nobody1") == {
+    assert await api.json("/v1/held", "ann", q="nobody1") == {
         "rows": [row for row in rows if row["key"] == "nobody1"],
         "next_cursor": None,
     }
@@ -79,12 +73,12 @@ async def test_held_shares_are_counted_and_listed_by_reason(api: Served) -> None
 async def test_held_shares_come_each_once_while_more_are_held(api: Served, books: Books) -> None:
     """Pages of two, in both orders."""
     for sort in ("held_since", "-held_since"):
-        before = [_id(row) for row in (await _json(api, "/v1/held", "ann", sort=sort))["rows"]]
+        before = [_id(row) for row in (await api.json("/v1/held", "ann", sort=sort))["rows"]]
         seen: list[Any] = []
         cursor = None
         while cursor is not None or not seen:
             given = {"limit": "2", "sort": sort, **({"cursor": cursor} if cursor else {})}
-            page = await _json(api, "/v1/held", "ann", **given)
+            page = await api.json("/v1/held", "ann", **given)
             seen += [_id(row) for row in page["rows"]]
             if len(seen) < 6:
                 books.book(won(f"more{sort}{len(seen)}", "2.00", DAY, owner="p-nobody"))
@@ -95,10 +89,10 @@ async def test_held_shares_come_each_once_while_more_are_held(api: Served, books
 
 async def test_a_seller_sees_his_own_held_shares_only(api: Served) -> None:
     """Whose payee is not known is the admin's; a filter does not open what the list would not."""
-    rows = (await _json(api, "/v1/held", "ada"))["rows"]
+    rows = (await api.json("/v1/held", "ada"))["rows"]
     assert {row["key"] for row in rows} == {"late"}
     assert (await api.get("/v1/held", "ada", params={"payee_id": BEN})).status_code == 404
-    assert (await _json(api, "/v1/held/summary", "ben"))["count"] == 0
+    assert (await api.json("/v1/held/summary", "ben"))["count"] == 0
 
 
 async def test_refused_records_are_kept_whole_with_what_to_do(
@@ -107,16 +101,16 @@ async def test_refused_records_are_kept_whole_with_what_to_do(
     """Counted by code; opened, the record as it was received."""
     value = b'{"source": "crm", "key": "bad", "amount": 1.5}'
     _refuse(books, value, b"\xff\xfe not text")
-    queue = await _json(api, "/v1/dead-letters/summary", "ann")
-    rows = (await _json(api, "/v1/dead-letters", "ann"))["rows"]
+    queue = await api.json("/v1/dead-letters/summary", "ann")
+    rows = (await api.json("/v1/dead-letters", "ann"))["rows"]
     assert queue["count"] == len(rows) == 2
     assert {group["reason"] for group in queue["groups"]} == {row["code"] for row in rows}
     for row in rows:
-        whole = await _json(api, f"/v1/dead-letters/{row['dead_letter_id']}", "ann")
+        whole = await api.json(f"/v1/dead-letters/{row['dead_letter_id']}", "ann")
         assert whole["letter"] == row and row["next_step"]
         assert whole["value"].startswith(row["value_start"][:10])
     code = rows[0]["code"]
-    only = (await _json(api, "/v1/dead-letters", "ann", code=code))["rows"]
+    only = (await api.json("/v1/dead-letters", "ann", code=code))["rows"]
     assert only == [row for row in rows if row["code"] == code]
     assert (await api.get("/v1/dead-letters/none", "ann")).status_code == 404
 
@@ -142,11 +136,11 @@ async def test_what_is_the_admins_is_not_there_for_others(api: Served, path: str
 
 async def test_the_admins_first_page_is_its_queues_in_one(api: Served) -> None:
     """The same numbers as each queue by itself, the sources, the period whose lock is next."""
-    page = await _json(api, "/v1/admin", "ann")
-    assert page["held"] == await _json(api, "/v1/held/summary", "ann")
-    assert page["dead_letters"] == await _json(api, "/v1/dead-letters/summary", "ann")
-    assert page["not_eligible"] == await _json(api, "/v1/not-eligible/summary", "ann")
-    assert page["sources"] == (await _json(api, "/v1/sources", "ann"))["rows"]
+    page = await api.json("/v1/admin", "ann")
+    assert page["held"] == await api.json("/v1/held/summary", "ann")
+    assert page["dead_letters"] == await api.json("/v1/dead-letters/summary", "ann")
+    assert page["not_eligible"] == await api.json("/v1/not-eligible/summary", "ann")
+    assert page["sources"] == (await api.json("/v1/sources", "ann"))["rows"]
     crm = page["sources"][0]
     assert (crm["source"], crm["description"]) == ("crm", "The CRM")
     assert crm["deals"] == crm["credited"] + crm["held"] + crm["not_eligible"] + crm["not_counted"]
@@ -161,11 +155,11 @@ async def test_an_alert_is_acknowledged_once_with_a_note_and_everyone_sees_it(
 ) -> None:
     """Raised, seen by the seller and who leads him, acknowledged live, audited, cleared."""
     alert_id = _raise(settings)
-    rows = (await _json(api, "/v1/alerts", "meg", state="open"))["rows"]
+    rows = (await api.json("/v1/alerts", "meg", state="open"))["rows"]
     assert [(row["alert_id"], row["state"]) for row in rows] == [(alert_id, "open")]
     assert rows[0]["words"] == "Ada is off pace"
-    assert (await _json(api, "/v1/alerts", "ben"))["rows"] == []
-    found = await _json(api, f"/v1/alerts/{alert_id}", "meg")
+    assert (await api.json("/v1/alerts", "ben"))["rows"] == []
+    found = await api.json(f"/v1/alerts/{alert_id}", "meg")
     assert found["may_acknowledge"] and found["expected_now"] == "50000.0"
     assert [event["event"] for event in found["events"]] == ["raised"]
     path = f"/v1/alerts/{alert_id}/acknowledge"
@@ -185,7 +179,7 @@ async def test_an_alert_is_acknowledged_once_with_a_note_and_everyone_sees_it(
         assert newer["version"] > first["version"]
     assert (await _post(api, path, "ann", {"text": "me too"})).status_code == 409
     await _post(api, f"/v1/alerts/{alert_id}/notes", "ann", {"text": "Two offers are out."})
-    found = await _json(api, f"/v1/alerts/{alert_id}", "ada")
+    found = await api.json(f"/v1/alerts/{alert_id}", "ada")
     assert [(note["by"], note["is_acknowledgement"]) for note in found["notes"]] == [
         ("Ann", False),
         ("Meg", True),
@@ -200,7 +194,7 @@ async def test_an_alert_is_acknowledged_once_with_a_note_and_everyone_sees_it(
 
 async def test_another_sites_page_cannot_acknowledge(api: Served, settings: Settings) -> None:
     """A browser's cookie alone is not enough."""
-    found = (await _json(api, "/v1/alerts", "meg"))["rows"][0]
+    found = (await api.json("/v1/alerts", "meg"))["rows"][0]
     answer = await api.client.post(
         f"/v1/alerts/{found['alert_id']}/notes",
         json={"text": "x"},
@@ -214,13 +208,13 @@ async def test_another_sites_page_cannot_acknowledge(api: Served, settings: Sett
 
 async def test_a_lock_names_what_stands_in_its_way(api: Served) -> None:
     """Checks with counts, money and links; the last open period is refused; nobody else may."""
-    found = await _json(api, f"/v1/periods/{FIRST}/lock", "ann")
+    found = await api.json(f"/v1/periods/{FIRST}/lock", "ann")
     checks = {check["check"]: check for check in found["checks"]}
     assert checks["order"]["state"] == "ok" and found["may_lock"]
     assert checks["ended"]["state"] == checks["held"]["state"] == "warning"
     assert checks["held"]["count"] and checks["held"]["link"] == "/admin/held"
     assert checks["dead_letters"]["count"] == 2
-    second = await _json(api, f"/v1/periods/{SECOND}/lock", "ann")
+    second = await api.json(f"/v1/periods/{SECOND}/lock", "ann")
     assert not second["may_lock"]
     refused = await _post(api, f"/v1/periods/{SECOND}/lock", "ann", None)
     assert refused.status_code == 409 and "in order" in refused.json()["detail"]
@@ -243,7 +237,7 @@ async def test_a_lock_that_no_worker_drains_says_so(
     assert (first.status_code, first.json()["step"]) == (202, "draining")
     assert (await _post(api, path, "ann", None)).status_code == 202
     async with asyncio.timeout(30):
-        while (found := await _json(api, path, "ann"))["problem"] is None:
+        while (found := await api.json(path, "ann"))["problem"] is None:
             await asyncio.sleep(0.05)
     assert "no worker has sent the drain command" in found["problem"]
     assert found["state"] == "open" and found["step"] is None and found["may_lock"]
@@ -323,9 +317,9 @@ async def test_a_held_share_is_of_the_source_that_named_its_person(
     )
     books.book(opened)
     books.book(filled)
-    (row,) = (await _json(api, "/v1/held", "ann", q="twice"))["rows"]
+    (row,) = (await api.json("/v1/held", "ann", q="twice"))["rows"]
     assert (row["payee"], row["payee_key"]) == (None, "ada")
-    assert (await _json(api, "/v1/held", "ada", q="twice"))["rows"] == []
+    assert (await api.json("/v1/held", "ada", q="twice"))["rows"] == []
     with connected(settings, "api") as conn:
         kept = conn.execute("SELECT source FROM holds WHERE deal_id = %s", (opened.deal_id,))
         assert kept.fetchone() == ("erp",)
@@ -369,7 +363,7 @@ async def test_a_held_share_is_not_skipped_when_one_before_it_is_released(
     halves = tuple(Split(payee_key=key, share="0.5") for key in ("first", "second"))
     opened = won("pair", "40.00", DAY, splits=halves)
     books.book(opened)
-    page = await _json(api, "/v1/held", "ann", q="pair", limit="1")
+    page = await api.json("/v1/held", "ann", q="pair", limit="1")
     assert [row["payee_key"] for row in page["rows"]] == ["first"]
     with (
         connected(settings, "api") as conn,
@@ -377,9 +371,9 @@ async def test_a_held_share_is_not_skipped_when_one_before_it_is_released(
     ):
         change.put("payee_keys", [{"source": "crm", "key": "first", "payee_id": ADA}])
     books.book(msgspec.structs.replace(opened, revision=2))
-    rest = await _json(api, "/v1/held", "ann", q="pair", limit="1", cursor=page["next_cursor"])
+    rest = await api.json("/v1/held", "ann", q="pair", limit="1", cursor=page["next_cursor"])
     assert [row["payee_key"] for row in rest["rows"]] == ["second"]
-    (alone,) = (await _json(api, "/v1/held", "ann", q="pair"))["rows"]
+    (alone,) = (await api.json("/v1/held", "ann", q="pair"))["rows"]
     assert _id(alone) == _id(rest["rows"][0])
-    (shown,) = (await _json(api, f"/v1/deals/{opened.deal_id}", "ann"))["held"]
+    (shown,) = (await api.json(f"/v1/deals/{opened.deal_id}", "ann"))["held"]
     assert (shown["share"], shown["held_since"]) == (alone["share"], alone["held_since"])

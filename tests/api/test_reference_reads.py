@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from db.reference_change import reference_change
@@ -15,12 +13,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 LISTS = ("/v1/people", "/v1/quotas", "/v1/plans", "/v1/boards", "/v1/periods")
 
 
-async def _json(api: Served, path: str, user: str) -> Any:
-    found = await api.get(path, user)
-    assert found.status_code == 200, found.text
-    return found.json()
-
-
 @pytest.mark.parametrize(
     ("user", "payees"), [("ada", {ADA}), ("meg", {ADA, BEN, MEG}), ("ann", {ADA, BEN, MEG})]
 )
@@ -28,21 +20,21 @@ async def test_each_sees_his_own_people_quotas_and_plans(
     api: Served, user: str, payees: set[str]
 ) -> None:
     """A payee himself, a manager all below him, an admin everyone: not a name more."""
-    people = (await _json(api, "/v1/people", user))["people"]
+    people = (await api.json("/v1/people", user))["people"]
     assert {one["payee_id"] for one in people} == payees
-    quotas = (await _json(api, "/v1/quotas", user))["quotas"]
+    quotas = (await api.json("/v1/quotas", user))["quotas"]
     assert {ADA} <= {one["payee"]["payee_id"] for one in quotas} <= payees
-    plans = (await _json(api, "/v1/plans", user))["plans"]
+    plans = (await api.json("/v1/plans", user))["plans"]
     named = {one["payee"]["payee_id"] for plan in plans for one in plan["assignments"]}
     assert {ADA} <= named <= payees
 
 
 async def test_a_person_stands_with_manager_and_keys(api: Served) -> None:
     """What a program needs in order to send deals that name him."""
-    (ada,) = (await _json(api, "/v1/people", "ada"))["people"]
+    (ada,) = (await api.json("/v1/people", "ada"))["people"]
     assert (ada["name"], ada["role"], ada["manager"]["payee_id"]) == ("Ada", "rep", MEG)
     assert {"source": "crm", "key": "ada"} in ada["keys"]
-    quotas = (await _json(api, "/v1/quotas", "ada"))["quotas"]
+    quotas = (await api.json("/v1/quotas", "ada"))["quotas"]
     assert [(one["period"], one["amount"], one["currency"]) for one in quotas] == [
         (FIRST, "100000", "USD"),
         (SECOND, "100000", "USD"),

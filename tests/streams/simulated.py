@@ -169,7 +169,7 @@ class Worker:
             return
         self._protocol.note_published(self._parts)
         self._noted = published
-        self._store.between("acknowledge")
+        self._store.at("acknowledge")
         if self._log.generation == self._generation:
             self._log.acknowledged.update(published)
 
@@ -185,9 +185,9 @@ class Worker:
 
     def _publish(self, facts: BatchFacts, reference: Reference, *, again: bool = False) -> None:
         for record in encoder.outgoing(facts, reference, again=again):
-            self._store.between("publish")
+            self._store.at("publish")
             self._log.published.append(record)
-        self._store.between("mark")
+        self._store.at("mark")
         self._log.published.append(encoder.mark(facts, {}, 1))
 
 

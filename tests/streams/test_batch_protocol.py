@@ -37,12 +37,7 @@ from tests.database import START, plan
 from tests.memory import EPOCH, MemoryStore
 
 END = dt.date(2025, 1, 1)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "UNREACHABLE_PAUSE_SECONDS", 0)
-    monkeypatch.setattr("streams.batch._RETRY_PAUSE_S", 0)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def reference() -> ReferenceRows:
@@ -186,7 +181,7 @@ def test_a_commit_that_went_through_unseen_is_not_booked_again(
     store: MemoryStore, protocol: BatchProtocol
 ) -> None:
     """Its outcome was unknown; after the next claim the same records change nothing."""
-    store.faults = [("commit unknown", Fenced("connection lost"))]
+    store.faults = [("committed", Fenced("connection lost"))]
     with pytest.raises(Fenced):
         protocol.transact(protocol.prepare([part(0, 10)]))
     again = BatchProtocol(store, "deals")
